@@ -1,0 +1,13 @@
+import type { PeerMessage } from './peer-message.ts';
+
+/** Two streams per direction, so that a long append never stands before a heartbeat. */
+export const LANES = ['bulk', 'control'] as const;
+export type Lane = (typeof LANES)[number];
+
+/**
+ * The lane of a message. All AppendEntries share one, also empty ones: overtaking each other, they would only
+ * be refused and sent again.
+ */
+export function laneOf(message: PeerMessage): Lane {
+  return message.type === 'AppendEntries' || message.type === 'Propose' ? 'bulk' : 'control';
+}

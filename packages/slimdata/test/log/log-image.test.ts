@@ -1,0 +1,95 @@
+import { expect } from 'chai';
+import { describe, it } from 'mocha';
+import type { LogError } from '../../src/log/log-error.ts';
+import { LogImage } from '../../src/log/log-image.ts';
+import type { LogChange } from '../../src/log/record.ts';
+import type { SegmentHeader } from '../../src/log/segment-header.ts';
+import { createEntry } from './log-history.ts';
+
+const place = { path: '/log/00000001.wal', offset: 512 };
+const start = { sequence: 1, chain: 0 };
+const header: SegmentHeader = {
+  number: 4,
+  diskId: 'ab'.repeat(16),
+  firstIndex: 11,
+  sequence: 1,
+  segmentBytes: 2048,
+  baseSegment: 4,
+  chain: 0,
+  hardState: { term: 5, votedFor: 'slimfaas-0' },
+};
+const expected = { number: 4, bytes: 2048, start };
+
+/** A log whose older segments were removed; it begins at entry 11. */
+function createImage(): LogImage {
+  const image = new LogImage();
+  image.applyHeader(header, expected, place);
+  return image;
+}
+
+function entry(index: number, term: number): LogChange {
+  return { type: 'entry', entry: createEntry(index, term, 1) };
+}
+
+describe('LogImage', () => {
+  it('begins where the first header says, with the hard state of that header', () => {
+    const image = createImage();
+    image.applyChange(entry(11, 5), place);
+    expect(image.lastIndex).to.equal(11);
+    expect(image.hardState).to.deep.equal({ term: 5, votedFor: 'slimfaas-0' });
+    expect(image.baseSegment).to.equal(4);
+  });
+
+  it('follows appends, truncations and hard states', () => {
+    const image = createImage();
+    for (const index of [11, 12, 13]) image.applyChange(entry(index, 5), place);
+    image.applyChange({ type: 'truncation', from: 12 }, place);
+    image.applyChange(entry(12, 6), place);
+    image.applyChange({ type: 'hardState', hardState: { term: 6, votedFor: null } }, place);
+    expect(image.entries.map(({ index, term }) => [index, term])).to.deep.equal([
+      [11, 5],
+      [12, 6],
+    ]);
+    expect(image.hardState).to.deep.equal({ term: 6, votedFor: null });
+  });
+
+  const senseless: [string, LogChange][] = [
+    ['a hole', entry(13, 5)],
+    ['an entry twice', entry(11, 5)],
+    ['a term that decreases', entry(12, 4)],
+    ['a truncation of what is no longer there', { type: 'truncation', from: 10 }],
+    ['a truncation behind the end', { type: 'truncation', from: 13 }],
+    ['a vote that changes', { type: 'hardState', hardState: { term: 5, votedFor: 'slimfaas-1' } }],
+    ['an older term', { type: 'hardState', hardState: { term: 4, votedFor: null } }],
+  ];
+  for (const [what, change] of senseless) {
+    it(`refuses ${what}, even under valid checksums`, () => {
+      const image = createImage();
+      image.applyChange(entry(11, 5), place);
+      expect(() => image.applyChange(change, place))
+        .to.throw()
+        .with.property('code', 'corrupt');
+    });
+  }
+
+  const mismatches: [string, Partial<SegmentHeader>, LogError['code']][] = [
+    ['disk', { diskId: 'cd'.repeat(16) }, 'foreign_disk'],
+    ['number', { number: 6 }, 'corrupt'],
+    ['size', { segmentBytes: 4096 }, 'corrupt'],
+    ['chain', { chain: 7 }, 'corrupt'],
+    ['sequence', { sequence: 3 }, 'corrupt'],
+    ['index', { firstIndex: 12 }, 'corrupt'],
+    ['term', { hardState: { term: 4, votedFor: 'slimfaas-0' } }, 'corrupt'],
+    ['vote', { hardState: { term: 5, votedFor: null } }, 'corrupt'],
+  ];
+  for (const [what, change, code] of mismatches) {
+    it(`refuses a later header with another ${what}`, () => {
+      const later = { ...header, number: 5, sequence: 2, chain: 99 };
+      const after = { number: 5, bytes: 2048, start: { sequence: 2, chain: 99 } };
+      createImage().applyHeader(later, after, place);
+      expect(() => createImage().applyHeader({ ...later, ...change }, after, place))
+        .to.throw()
+        .with.property('code', code);
+    });
+  }
+});

@@ -1,0 +1,8 @@
+import { randomInt } from 'node:crypto';
+import { simulateCommand } from './simulate-command.ts';
+
+process.exitCode = simulateCommand(process.argv.slice(2), {
+  print: (text) => process.stdout.write(text),
+  clock: () => performance.now(),
+  freshSeed: () => randomInt(2 ** 32),
+});

@@ -1,0 +1,192 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const main = path.resolve('packages/jobs/dist/src/main.js');
+
+/** Waits until `probe` answers something other than null or false. */
+export async function waitFor<T>(
+  what: string,
+  timeoutMs: number,
+  probe: () => Promise<T | null | false>,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found !== null && found !== false) {
+      return found;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`${what}: not within ${timeoutMs} ms`);
+    }
+    await delay(20);
+  }
+}
+
+/**
+ * Ports that are free now, below the range that the system hands out by itself: so that none is taken as the
+ * local end of some connection while a member is down.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (!ports.has(port) && (await isPortFree(port))) {
+      ports.add(port);
+    }
+  }
+  return [...ports];
+}
+
+function isPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+/** A real member process. */
+export class MemberProcess {
+  readonly name: string;
+  readonly url: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly #outputPath: string;
+  #child: ChildProcess | null = null;
+
+  constructor(name: string, url: string, environment: NodeJS.ProcessEnv, outputPath: string) {
+    this.name = name;
+    this.url = url;
+    this.environment = environment;
+    this.#outputPath = outputPath;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  get isAlive(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async start(): Promise<void> {
+    const output = await open(this.#outputPath, 'a');
+    this.#child = spawn(process.execPath, [main, 'serve', '--stop-with-stdin'], {
+      env: this.environment,
+      stdio: ['pipe', output.fd, output.fd],
+    });
+    await output.close();
+  }
+
+  /** Sends the signal and waits for the end of the process, unless it only pauses or continues it. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === null || !this.isAlive) {
+      return;
+    }
+    child.kill(signal);
+    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') {
+      await once(child, 'exit');
+    }
+  }
+
+  async lastOutput(): Promise<string> {
+    return (await readFile(this.#outputPath, 'utf8')).split('\n').slice(-10).join('\n');
+  }
+
+  async isReady(): Promise<boolean> {
+    const response = await this.fetch('/ready').catch(() => null);
+    return response?.status === 200;
+  }
+
+  fetch(route: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${route}`, { signal: AbortSignal.timeout(15_000), ...init });
+  }
+
+  /** Value of a metric without labels, null when the member does not answer. */
+  async metric(name: string): Promise<number | null> {
+    const response = await this.fetch('/metrics').catch(() => null);
+    const line = (await response?.text())?.split('\n').find((text) => text.startsWith(`${name} `));
+    return line === undefined ? null : Number(line.slice(name.length + 1));
+  }
+}
+
+export interface ClusterOptions {
+  readonly members?: number;
+  /** Text of the job configuration. */
+  readonly configuration: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** A cluster of real member processes on this machine, in a directory of its own. */
+export class Cluster implements AsyncDisposable {
+  readonly members: readonly MemberProcess[];
+  readonly directory: string;
+
+  private constructor(members: readonly MemberProcess[], directory: string) {
+    this.members = members;
+    this.directory = directory;
+  }
+
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const count = options.members ?? 3;
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'slimfaas-'));
+    const ports = await freePorts(2 * count);
+    const names = Array.from({ length: count }, (_, n) => `slimfaas-${n}`);
+    const addresses = names.map((name, n) => `${name}=http://127.0.0.1:${ports[2 * n]}`).join(',');
+    const members = names.map((name, n) => {
+      const environment = {
+        ...process.env,
+        HOSTNAME: name,
+        SlimFaas__Orchestrator: 'Process',
+        SlimFaas__Port: String(ports[2 * n + 1]),
+        SlimFaas__ProcessDirectory: path.join(directory, 'runs'),
+        SlimFaas__JobsConfiguration: options.configuration,
+        SlimData__Port: String(ports[2 * n]),
+        SlimData__Directory: path.join(directory, name, 'raft'),
+        SlimData__Members: addresses,
+        ...options.environment,
+      };
+      const url = `http://127.0.0.1:${ports[2 * n + 1]}`;
+      return new MemberProcess(name, url, environment, path.join(directory, `${name}.log`));
+    });
+    await Promise.all(names.map((name) => mkdir(path.join(directory, name), { recursive: true })));
+    const cluster = new Cluster(members, directory);
+    await Promise.all(members.map((member) => member.start()));
+    await cluster.waitUntilReady();
+    return cluster;
+  }
+
+  async waitUntilReady(): Promise<void> {
+    await waitFor('all members ready', 30_000, async () => {
+      for (const member of this.members.filter(({ isAlive }) => !isAlive)) {
+        throw new Error(`${member.name} ended. Its last output:\n${await member.lastOutput()}`);
+      }
+      return (await Promise.all(this.members.map((member) => member.isReady()))).every(Boolean);
+    });
+  }
+
+  /** The living member that says it leads, in the highest term. */
+  async leader(): Promise<MemberProcess> {
+    return waitFor('a leader', 15_000, async () => {
+      const claims = await Promise.all(
+        this.members.map(async (member) => ({
+          member,
+          isLeader: member.isAlive && (await member.metric('slimdata_leader')) === 1,
+          term: (await member.metric('slimdata_term')) ?? -1,
+        })),
+      );
+      const leaders = claims.filter(({ isLeader }) => isLeader).sort((a, b) => b.term - a.term);
+      return leaders[0]?.member ?? null;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.members.map((member) => member.kill('SIGKILL')));
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
