@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { JobRemoval } from '../../src/queue/job-removal.ts';
@@ -228,10 +229,14 @@ describe('Dispatcher of a new leader', function () {
     runner.listFailure = new RunnerError('unreachable', 'No answer.');
     dispatch.begin();
     await store.events.waitFor('work_failed');
+    // A change of the record wakes the run, as the other causes do.
+    const run = store.records.run('fibonacci', 'a');
+    assert(run !== undefined);
+    const claimant = { member: 'member-0', term: store.term };
+    expectApplied(await store.queue.updateRun(run, { reason: 'woken' }, claimant));
     await turns();
     expect(runner.starts).to.deep.equal([]);
     runner.listFailure = null;
-    await turns();
     clock.advance(100);
     await runner.until(() => runner.runs.length === 1);
   });

@@ -88,12 +88,13 @@ export function crowdedElections(drawn: Scenario): Scenario {
 }
 
 /** Leaders that are cut off, lead again and are cut off again, while what they sent before is still under way. */
-export function lateMessages(drawn: Scenario): Scenario {
-  const { electionTicks, faults, network, tickUnits, workload } = drawn;
+function lateMessages(drawn: Scenario): Scenario {
+  const { bounds, electionTicks, faults, network, tickUnits, workload } = drawn;
   return {
     ...drawn,
     members: 3,
     safetyTicks: electionTicks * 100,
+    bounds: { ...bounds, maxInflight: Math.min(bounds.maxInflight, 8) },
     network: { ...network, inOrder: false, spikeRate: 0.15, spikeMax: 6 * electionTicks * tickUnits },
     workload: { ...workload, proposeRate: 0.6, readRate: 0.6 },
     faults: {

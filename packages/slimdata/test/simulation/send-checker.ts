@@ -1,4 +1,9 @@
-import type { AppendEntriesResponse, Heartbeat, RaftMessage } from '../../src/raft/types.ts';
+import type {
+  AppendEntriesResponse,
+  Heartbeat,
+  HeartbeatResponse,
+  RaftMessage,
+} from '../../src/raft/types.ts';
 import type { ElectionChecker } from './election-checker.ts';
 import type { LogChecker } from './log-checker.ts';
 import type { Marks } from './marks.ts';
@@ -12,6 +17,8 @@ export class SendChecker {
   readonly #marks: Marks;
   /** False leaves this checker out, so that the consequences of a broken promise can be awaited. */
   readonly #direct: boolean;
+  /** Term -> last heartbeat round that its leader has sent. */
+  readonly #rounds = new Map<number, number>();
 
   constructor(elections: ElectionChecker, logs: LogChecker, marks: Marks, direct: boolean) {
     this.#elections = elections;
@@ -45,6 +52,9 @@ export class SendChecker {
         this.#leads(from, message.term);
         this.#heartbeat(from, to, message);
         break;
+      case 'HeartbeatResponse':
+        this.#confirms(from, message);
+        break;
       case 'AppendEntriesResponse':
         this.#acknowledges(from, message);
         break;
@@ -73,7 +83,19 @@ export class SendChecker {
     }
   }
 
+  /** Rounds are numbered anew in each term: one of another term would confirm reads that it knows nothing of. */
+  #confirms(from: SimulatedMember, message: HeartbeatResponse): void {
+    const sent = this.#rounds.get(message.term) ?? 0;
+    if (this.#direct && message.round > sent) {
+      throw new Violation(
+        'rounds stay in their term',
+        `${from.name} answers round ${message.round} in term ${message.term}, whose last one is ${sent}`,
+      );
+    }
+  }
+
   #heartbeat(from: SimulatedMember, to: SimulatedMember, message: Heartbeat): void {
+    this.#rounds.set(message.term, Math.max(message.round, this.#rounds.get(message.term) ?? 0));
     this.#commits(from, message.commit);
     if (this.#direct && message.commit > to.disk.durable.length) {
       throw new Violation(
