@@ -50,6 +50,18 @@ function isPortFree(port: number): Promise<boolean> {
   });
 }
 
+/** False once the process has ended and has been reaped. */
+export function isProcessAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') {
+      return false;
+    }
+    throw error;
+  }
+}
+
 /** A real member process. */
 export class MemberProcess {
   readonly name: string;

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
-import { freePorts, waitFor } from './cluster.ts';
+import { freePorts, isProcessAlive, waitFor } from './cluster.ts';
 
 const main = path.resolve('packages/jobs/dist/src/main.js');
 
@@ -68,15 +68,6 @@ async function curl(line: string): Promise<Response> {
 interface Listed {
   readonly Id: string;
   readonly Status: string;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    expect(error).to.have.property('code', 'ESRCH');
-    return false;
-  }
 }
 
 /** The configuration and the curl lines of README.md. */
@@ -146,7 +137,7 @@ describe('slimfaas-jobs local', () => {
         expect(pids).to.have.length(4);
         expect(await command.interrupt(), command.output).to.equal(0);
         // What has ended may still wait to be reaped by the system's first process.
-        await waitFor('all processes to be gone', 5_000, async () => !pids.some(isAlive));
+        await waitFor('all processes to be gone', 5_000, async () => !pids.some(isProcessAlive));
       }
       {
         await using command = new LocalCommand(args);

@@ -9,28 +9,38 @@ export interface BatchReport {
   readonly marks: Marks;
 }
 
-/**
- * Runs `firstSeed`, `firstSeed + 1`, ... (modulo 2^32), `seeds` of them or until `isOver`.
- * @param onSeed called after each run with the number of runs so far.
- * @throws SimulationFailure at the first seed that finds something.
- */
-export function simulateBatch(
-  firstSeed: number,
-  seeds: number,
-  isOver: () => boolean = () => false,
-  onSeed: (result: SeedResult, count: number) => void = () => undefined,
-): BatchReport {
+export interface BatchOptions {
+  /** Followed by `firstSeed + 1`, ... (modulo 2^32). */
+  readonly firstSeed: number;
+  /** How many at most. */
+  readonly seeds: number;
+  /** Asked before each run; true ends the batch. */
+  readonly isOver?: () => boolean;
+  readonly onSeed?: (result: SeedResult) => void;
+  /** Runs one seed; `simulateSeed` unless a test says otherwise. */
+  readonly simulate?: typeof simulateSeed;
+}
+
+/** Runs fresh seeds one after another. @throws SimulationFailure at the first seed that finds something. */
+export function simulateBatch(options: BatchOptions): BatchReport {
+  const {
+    firstSeed,
+    seeds,
+    isOver = () => false,
+    onSeed = () => undefined,
+    simulate = simulateSeed,
+  } = options;
   const marks = new Marks();
   let count = 0;
   let events = 0;
   let committed = 0;
   while (count < seeds && !isOver()) {
-    const result = simulateSeed({ seed: (firstSeed + count) >>> 0 });
+    const result = simulate({ seed: (firstSeed + count) >>> 0 });
     count += 1;
     events += result.events;
     committed += result.committed;
     marks.addAll(result.marks);
-    onSeed(result, count);
+    onSeed(result);
   }
   return { seeds: count, events, committed, marks };
 }

@@ -1,8 +1,28 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { simulateCommand } from './simulate-command.ts';
+import { simulateSeed } from './simulate-seed.ts';
+import type { SimulationOptions } from './simulation.ts';
+
+/** The second fresh seed meets a core that hands committed entries out twice. */
+function simulateWithMistake(options: SimulationOptions) {
+  return simulateSeed(
+    options.seed === 78
+      ? {
+          ...options,
+          createMutation: () => ({
+            effects: (effects) => ({ ...effects, committed: [...effects.committed, ...effects.committed] }),
+          }),
+        }
+      : options,
+  );
+}
 
 function run(...args: string[]): { status: number; output: string } {
+  return runWith(simulateSeed, ...args);
+}
+
+function runWith(simulate: typeof simulateSeed, ...args: string[]): { status: number; output: string } {
   let output = '';
   let nowMs = 0;
   const status = simulateCommand(args, {
@@ -14,6 +34,7 @@ function run(...args: string[]): { status: number; output: string } {
       return nowMs;
     },
     freshSeed: () => 77,
+    simulate,
   });
   return { status, output };
 }
@@ -44,6 +65,15 @@ describe('simulate command', () => {
     const verbose = run('--seed', '5', '--verbose');
     expect(quiet.output).to.match(/^seed 5: nothing found; events \d+, .* trace hash \d+\n$/);
     expect(verbose.output).to.contain('becomes leader').and.to.contain(quiet.output);
+  });
+
+  it('ends at the first failure with status 1, the trace and the command that replays it', () => {
+    const { output, status } = runWith(simulateWithMistake, '--seeds', '5');
+    expect(status).to.equal(1);
+    expect(output).to.match(/seed 78 fails at event \d+: applied in order: m\d applied 1 after 1/);
+    expect(output).to.match(/#\d+ t=\d+ m\d /);
+    expect(output).to.match(/Replay: npm run simulate -- --seed 78\n$/);
+    expect(runWith(simulateWithMistake, '--seed', '78').status).to.equal(1);
   });
 
   it('refuses what it does not understand, with status 2', () => {

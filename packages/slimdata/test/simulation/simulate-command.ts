@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { batchMarks, rareMarks } from './marks.ts';
 import { type BatchReport, simulateBatch } from './simulate-batch.ts';
-import { SimulationFailure, simulateSeed } from './simulate-seed.ts';
+import { SimulationFailure, type simulateSeed } from './simulate-seed.ts';
 
 /** From this many seeds on, a path that no run took is a failure of the simulation itself. */
 const seedsForMarks = 1000;
@@ -25,6 +25,7 @@ export interface SimulateSurroundings {
   readonly clock: () => number;
   /** A seed that was not run before. */
   readonly freshSeed: () => number;
+  readonly simulate: typeof simulateSeed;
 }
 
 interface Flags {
@@ -92,8 +93,8 @@ export function simulateCommand(args: readonly string[], surroundings: SimulateS
   }
 }
 
-function runOne(seed: number, verbose: boolean, { print }: SimulateSurroundings): number {
-  const { committed, events, hash, lines } = simulateSeed({ seed, traceLines: verbose ? 1_000_000 : 0 });
+function runOne(seed: number, verbose: boolean, { print, simulate }: SimulateSurroundings): number {
+  const { committed, events, hash, lines } = simulate({ seed, traceLines: verbose ? 1_000_000 : 0 });
   for (const line of lines) {
     print(`${line}\n`);
   }
@@ -103,22 +104,23 @@ function runOne(seed: number, verbose: boolean, { print }: SimulateSurroundings)
   return 0;
 }
 
-function runMany(flags: Flags, { clock, freshSeed, print }: SimulateSurroundings): number {
+function runMany(flags: Flags, surroundings: SimulateSurroundings): number {
+  const { clock, freshSeed, print, simulate } = surroundings;
   const startedMs = clock();
   const firstSeed = flags.seed ?? freshSeed();
   const minutes = flags.minutes ?? Number.POSITIVE_INFINITY;
-  const seeds = flags.seeds ?? (flags.minutes === null ? 1000 : Number.POSITIVE_INFINITY);
   print(`first seed ${firstSeed}\n`);
-  const report = simulateBatch(
+  const report = simulateBatch({
     firstSeed,
-    seeds,
-    () => clock() - startedMs >= minutes * 60_000,
-    ({ committed, events, seed }) => {
+    seeds: flags.seeds ?? (flags.minutes === null ? 1000 : Number.POSITIVE_INFINITY),
+    isOver: () => clock() - startedMs >= minutes * 60_000,
+    onSeed: ({ committed, events, seed }) => {
       if (flags.verbose) {
         print(`seed ${seed}: events ${events}, entries committed ${committed}\n`);
       }
     },
-  );
+    simulate,
+  });
   return printReport(report, clock() - startedMs, print);
 }
 
