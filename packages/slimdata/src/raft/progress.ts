@@ -116,6 +116,11 @@ export class Progress {
    * @returns false for an answer to a question that is no longer open.
    */
   rejected(prevLogIndex: number, lastPossibleMatch: number): boolean {
+    // What was acknowledged in this term stays on the peer, so the rejection predates it; or the peer's disk has
+    // lost it, and asking the same again at once would go on at the speed of the network.
+    if (prevLogIndex <= this.#match) {
+      return false;
+    }
     if (this.#probing) {
       if (prevLogIndex !== this.#next - 1) {
         return false;
@@ -123,10 +128,6 @@ export class Progress {
       this.#next = Math.max(Math.min(prevLogIndex, lastPossibleMatch + 1), this.#match + 1);
       this.#probeSent = false;
     } else {
-      // What was acknowledged in this term stays on the peer, so the rejection predates it.
-      if (prevLogIndex <= this.#match) {
-        return false;
-      }
       this.becomeProbe();
     }
     this.#check();

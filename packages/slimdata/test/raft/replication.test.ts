@@ -126,6 +126,16 @@ describe('replication: the end of probing', () => {
     expect(proposeAndSend(core)).to.deep.equal([[2, 3]]);
   });
 
+  it('a follower that refuses what it had acknowledged is asked again only after a heartbeat', () => {
+    const core = createLeader();
+    core.unreachable('b');
+    expect(appendsTo(core)).to.deep.equal([[1]]);
+    reject(core, 'b', 1, 0, 0);
+    expect(appendsTo(core)).to.deep.equal([]);
+    heartbeatAnswer(core);
+    expect(appendsTo(core)).to.deep.equal([[1]]);
+  });
+
   it('while a probe is under way nothing else is sent, not even that more is committed', () => {
     const core = createCore({ voters: ['a', 'b', 'c', 'd', 'e'] });
     makeLeader(core, ['b', 'c']);

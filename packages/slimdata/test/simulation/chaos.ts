@@ -102,7 +102,10 @@ export class Chaos {
     this.#world.queue.schedule(this.#ticks(this.#world.scenario.faults.pauseTicksMax), () => member.resume());
   }
 
-  /** Cuts some directions at once and heals the same ones later. Overlapping partitions heal early: also a case. */
+  /**
+   * Cuts some directions at once and heals the same ones later. Overlapping partitions heal early: also a
+   * case.
+   */
   #partition(): void {
     const world = this.#world;
     const cuts = this.#drawCuts();

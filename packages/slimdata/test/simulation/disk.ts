@@ -36,8 +36,8 @@ function applyBatch(log: Entry[], batch: LogBatch): void {
 }
 
 /**
- * The simulated log store of one member: batches are written strictly in order, all that are queued while one fsync
- * runs go into the next (group commit), and a batch counts only as a whole. Survives the member.
+ * The simulated log store of one member: batches are written strictly in order, all that are queued while one
+ * fsync runs go into the next (group commit), and a batch counts only as a whole. Survives the member.
  */
 export class Disk {
   hardState: HardState = { term: 0, votedFor: null };
@@ -76,8 +76,8 @@ export class Disk {
   }
 
   /**
-   * The member dies. Of the batches that were not synced a random prefix survives, the rest is gone (a batch that
-   * was torn fails its checksum and is gone too).
+   * The member dies. Of the batches that were not synced a random prefix survives, the rest is gone (a batch
+   * that was torn fails its checksum and is gone too).
    */
   crash(): CrashOutcome {
     const pending = [...this.#syncing, ...this.#queued];

@@ -12,7 +12,10 @@ import { describeMessage } from './trace.ts';
 import { Violation } from './violation.ts';
 import { note, type World } from './world.ts';
 
-/** Does what a core wants done, in any order that the contract of effects allows, and may die before each step. */
+/**
+ * Does what a core wants done, in any order that the contract of effects allows, and may die before each
+ * step.
+ */
 export class EffectPerformer {
   readonly #member: SimulatedMember;
   readonly #world: World;

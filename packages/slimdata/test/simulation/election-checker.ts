@@ -68,8 +68,8 @@ export class ElectionChecker {
   }
 
   /**
-   * A vote leaves `member`: its disk must have it, or a later term, in which the vote can never be given again
-   * (several inputs of one turn are one record).
+   * A vote leaves `member`: its disk must have it, or a later term, in which the vote can never be given
+   * again (several inputs of one turn are one record).
    */
   granting(member: SimulatedMember, term: number, to: MemberName): void {
     if (!this.#direct) {

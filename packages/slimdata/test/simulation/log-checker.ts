@@ -32,10 +32,12 @@ function proposalId(entry: Entry): number {
 }
 
 /**
- * What must hold of the logs (paper §5.3, §5.4): log matching, leader completeness, commitment on a durable quorum,
- * committed entries that never change, and equal application. Incremental: an event costs what it changed.
+ * What must hold of the logs (paper §5.3, §5.4): log matching, leader completeness, commitment on a durable
+ * quorum, committed entries that never change, and equal application. Incremental: an event costs what it
+ * changed.
  *
- * Log matching is checked by induction: an (index, term) always carries the same payload and the same predecessor.
+ * Log matching is checked by induction: an (index, term) always carries the same payload and the same
+ * predecessor.
  */
 export class LogChecker {
   /** By index, then all variants of different terms. */
@@ -139,7 +141,7 @@ export class LogChecker {
       } else if (core.termAt(index) !== chosen.entry.term) {
         throw new Violation(
           'committed entries agree',
-          `${member.name} committed term ${core.termAt(index)} at ${index}, term ${chosen.entry.term} was committed`,
+          `${member.name} committed term ${core.termAt(index)} at ${index}, not ${chosen.entry.term}`,
         );
       }
     }
@@ -171,7 +173,7 @@ export class LogChecker {
         if (core.lastIndex < index || core.termAt(index) !== chosen.entry.term) {
           throw new Violation(
             'leader completeness',
-            `${member.name} leads term ${core.term} without ${index}, committed in term ${chosen.committedIn}`,
+            `${member.name} leads term ${core.term} without ${index}, committed in ${chosen.committedIn}`,
           );
         }
         return;
@@ -187,8 +189,8 @@ export class LogChecker {
     }
     this.#marks.hit('log truncated');
     const copies = this.#durableCount(from, removed.term);
-    // A copy that its member never acknowledged to the leader that committed it may rightly go: a leader of a term
-    // in between, which does not know yet that it was deposed, may still replace it.
+    // A copy that its member never acknowledged to the leader that committed it may rightly go: a leader of a
+    // term in between, which does not know yet that it was deposed, may still replace it.
     const isOwnDurable = member.disk.durable[from - 1]?.term === removed.term;
     const remaining = copies - (isOwnDurable ? 1 : 0);
     if (this.#chosen[from - 1]?.entry.term === removed.term && remaining * 2 <= this.#members.length) {
@@ -265,9 +267,10 @@ export class LogChecker {
   #commitId(member: SimulatedMember, entry: Entry): void {
     const id = proposalId(entry);
     if (!this.#isProposed(id) || this.#committedIds.has(id)) {
+      const why = this.#isProposed(id) ? 'committed before' : 'never proposed';
       throw new Violation(
         'proposals commit once',
-        `${member.name} committed ${id} at ${entry.index}, which was ${this.#isProposed(id) ? 'committed before' : 'never proposed'}`,
+        `${member.name} committed ${id} at ${entry.index}, which was ${why}`,
       );
     }
     this.#committedIds.add(id);

@@ -1,6 +1,7 @@
 /**
- * Rare paths that a batch of runs must have taken ("sometimes" assertions): a simulation that never truncates a log
- * says nothing about truncation. `batch` marks must be hit by any few hundred seeds; `rare` ones only by thousands.
+ * Rare paths that a batch of runs must have taken ("sometimes" assertions): a simulation that never truncates
+ * a log says nothing about truncation. `batch` marks must be hit by any few hundred seeds; `rare` ones only
+ * by thousands.
  */
 export const batchMarks = [
   'append refused with a hint',

@@ -14,8 +14,9 @@ interface OpenRead {
 }
 
 /**
- * The linearizable reads of one life of one member, with their oracle (thesis §6.4): a read sees everything that was
- * committed anywhere before it was asked. Stronger than what clients could notice: "committed", not "acknowledged".
+ * The linearizable reads of one life of one member, with their oracle (thesis §6.4): a read sees everything
+ * that was committed anywhere before it was asked. Stronger than what clients could notice: "committed", not
+ * "acknowledged".
  */
 export class MemberReads {
   readonly #open = new Map<number, OpenRead>();
@@ -55,12 +56,13 @@ export class MemberReads {
 
   /** Each read is answered, served or refused, within two election timeouts of its member's clock. */
   checkAge(): void {
+    const { core, name, ticks } = this.#member;
     const ticksMax = 2 * this.#world.scenario.electionTicks;
     for (const { askedTick, index, request } of this.#open.values()) {
-      if (index < 0 && askedTick !== null && this.#member.ticks - askedTick > ticksMax) {
+      if (index < 0 && askedTick !== null && ticks - askedTick > ticksMax) {
         throw new Violation(
           'reads are answered',
-          `${this.#member.name}, ${this.#member.core.role}, has not answered read ${request} in ${ticksMax} ticks`,
+          `${name}, ${core.role}, has not answered read ${request} in ${ticksMax} ticks`,
         );
       }
     }
@@ -83,7 +85,7 @@ export class MemberReads {
     if (index < read.floor) {
       throw new Violation(
         'reads are linearizable',
-        `${this.#member.name} may serve read ${request} at ${index}, ${read.floor} was committed when it was asked`,
+        `${this.#member.name} may serve read ${request} at ${index}, committed when asked was ${read.floor}`,
       );
     }
     marks.hit(this.#member.core.role === 'leader' ? 'leader read confirmed' : 'follower read confirmed');

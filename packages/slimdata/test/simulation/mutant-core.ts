@@ -105,7 +105,9 @@ abstract class OverCommittingCore extends MutantCore {
   }
 }
 
-/** Follower: commits up to `leaderCommit` without regard to what the message covers (paper figure 2, step 5). */
+/**
+ * Follower: commits up to `leaderCommit` without regard to what the message covers (paper figure 2, step 5).
+ */
 export class CommitsBeyondMessage extends OverCommittingCore {
   override receive(from: MemberName, message: RaftMessage): void {
     this.core.receive(from, message);

@@ -1,6 +1,6 @@
 /**
- * Seeded random numbers (sfc32, seeded through splitmix32). Every decision of a simulation comes from here, so that
- * one 32-bit seed replays a whole run. Integer arithmetic only: the same on every machine.
+ * Seeded random numbers (sfc32, seeded through splitmix32). Every decision of a simulation comes from here,
+ * so that one 32-bit seed replays a whole run. Integer arithmetic only: the same on every machine.
  */
 export class Prng {
   #a: number;

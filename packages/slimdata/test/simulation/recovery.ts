@@ -7,9 +7,9 @@ import { note, type World } from './world.ts';
 const timeoutsMax = 30;
 
 /**
- * The liveness phase: once faults are over, these members, a majority at least, elect one leader, get equal logs,
- * commit what is proposed, serve reads, hand leadership over and keep their leader, whatever the others do.
- * Advanced once per tick; each step is bounded.
+ * The liveness phase: once faults are over, these members, a majority at least, elect one leader, get equal
+ * logs, commit what is proposed, serve reads, hand leadership over and keep their leader, whatever the others
+ * do. Advanced once per tick; each step is bounded.
  */
 export class Recovery {
   readonly #world: World;

@@ -35,8 +35,8 @@ export function manyLeaderCrashes(drawn: Scenario): Scenario {
 }
 
 /**
- * Paper figure 8: entries travel one by one, and leaders die before the first entry of their own term has followed
- * the ones they inherited.
+ * Paper figure 8: entries travel one by one, and leaders die before the first entry of their own term has
+ * followed the ones they inherited.
  */
 export function figureEight(drawn: Scenario): Scenario {
   const { bounds, disk, electionTicks, faults, network, tickUnits, workload } = drawn;
@@ -87,7 +87,9 @@ export function crowdedElections(drawn: Scenario): Scenario {
   };
 }
 
-/** Leaders that are cut off, lead again and are cut off again, while what they sent before is still under way. */
+/**
+ * Leaders that are cut off, lead again and are cut off again, while what they sent before is still under way.
+ */
 function lateMessages(drawn: Scenario): Scenario {
   const { bounds, electionTicks, faults, network, tickUnits, workload } = drawn;
   return {

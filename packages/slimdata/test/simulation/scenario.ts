@@ -139,8 +139,8 @@ function drawWorkload(random: Prng): WorkloadScenario {
 }
 
 /**
- * Wide windows only where order is kept, as the real transport does: out of order, every gap sends the whole window
- * again, which is safe but multiplies the traffic.
+ * Wide windows only where order is kept, as the real transport does: out of order, every gap sends the whole
+ * window again, which is safe but multiplies the traffic.
  */
 function drawBounds(random: Prng, inOrder: boolean): BoundScenario {
   return {

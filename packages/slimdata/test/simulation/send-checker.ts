@@ -83,7 +83,9 @@ export class SendChecker {
     }
   }
 
-  /** Rounds are numbered anew in each term: one of another term would confirm reads that it knows nothing of. */
+  /**
+   * Rounds are numbered anew in each term: one of another term would confirm reads that it knows nothing of.
+   */
   #confirms(from: SimulatedMember, message: HeartbeatResponse): void {
     const sent = this.#rounds.get(message.term) ?? 0;
     if (this.#direct && message.round > sent) {
@@ -113,7 +115,8 @@ export class SendChecker {
       }
       return;
     }
-    // In a later durable term the acknowledged entries may rightly be gone: what was promised held in its own term.
+    // In a later durable term the acknowledged entries may rightly be gone: what was promised held in its own
+    // term.
     const isTrue =
       disk.hardState.term > message.term ||
       (disk.hardState.term === message.term && disk.durable.length >= message.matchIndex);

@@ -6,7 +6,7 @@ import { SimulationFailure, type simulateSeed } from './simulate-seed.ts';
 /** From this many seeds on, a path that no run took is a failure of the simulation itself. */
 const seedsForMarks = 1000;
 
-const help = `Simulates whole Raft clusters under faults, one per seed, and checks Raft's promises after every event.
+const help = `Simulates Raft clusters under faults, one per seed; checks Raft's promises at every event.
 
 npm run simulate -- [options]
   --seeds N      run N fresh seeds (default 1000)
@@ -131,7 +131,7 @@ function printReport(report: BatchReport, durationMs: number, print: (text: stri
   }
   const perMinute = Math.round((seeds * 60_000) / Math.max(durationMs, 1));
   print(
-    `nothing found: seeds ${seeds} (${perMinute} per minute), events ${events}, entries committed ${committed}\n`,
+    `nothing found: seeds ${seeds} (${perMinute} per minute), events ${events}, committed ${committed}\n`,
   );
   const missing = seeds >= seedsForMarks ? marks.missing(batchMarks) : [];
   if (missing.length > 0) {

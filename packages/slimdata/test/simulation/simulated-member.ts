@@ -12,8 +12,8 @@ import { type CoreUnderTest, note, type Recovered, type World } from './world.ts
 export type CreateCore = (member: SimulatedMember, recovered: Recovered) => CoreUnderTest;
 
 /**
- * One member: core, disk, clock, inbox, and the loop that takes inputs, feeds the core and has its effects performed.
- * It can be paused, die at any point and start again from its disk.
+ * One member: core, disk, clock, inbox, and the loop that takes inputs, feeds the core and has its effects
+ * performed. It can be paused, die at any point and start again from its disk.
  */
 export class SimulatedMember {
   readonly name: MemberName;
@@ -137,7 +137,9 @@ export class SimulatedMember {
     this.#scheduleTurn();
   }
 
-  /** Dies at once: what is in memory is gone, and of the disk's queue all but a random prefix. Restarts later. */
+  /**
+   * Dies at once: what is in memory is gone, and of the disk's queue all but a random prefix. Restarts later.
+   */
   crash(): void {
     if (!this.up) {
       return;

@@ -8,7 +8,10 @@ import { simulateSeed } from './simulate-seed.ts';
 /** About twenty seconds of one core; more with `npm run simulate -- --minutes M`. */
 const freshSeeds = 1500;
 
-/** Seeds that once found something in the core, and what. They hold as long as what a seed draws stays the same. */
+/**
+ * Seeds that once found something in the core, and what. They hold as long as what a seed draws stays the
+ * same.
+ */
 const regressionSeeds: readonly (readonly [number, string])[] = [
   [2077, 'a read hanging in a cluster of one when a tick came with it'],
   [4544, 'the same, right after the election'],

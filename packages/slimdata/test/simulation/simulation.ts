@@ -99,7 +99,9 @@ export class Simulation {
     return this.#world.trace;
   }
 
-  /** Runs both phases to the end. @throws Violation, or what the core throws, at the event where it happens. */
+  /**
+   * Runs both phases to the end. @throws Violation, or what the core throws, at the event where it happens.
+   */
   run(): void {
     const world = this.#world;
     this.#scheduleTick();

@@ -1,4 +1,6 @@
-/** A promise of Raft that did not hold. `invariant` is a stable name; the message says who, what and where. */
+/**
+ * A promise of Raft that did not hold. `invariant` is a stable name; the message says who, what and where.
+ */
 export class Violation extends Error {
   readonly invariant: string;
 

@@ -1,7 +1,9 @@
 import type { Prng } from './prng.ts';
 import { note, type World } from './world.ts';
 
-/** Clients: proposals with numbers that are never used twice, reads, and now and then a leadership transfer. */
+/**
+ * Clients: proposals with numbers that are never used twice, reads, and now and then a leadership transfer.
+ */
 export class Workload {
   readonly #world: World;
   readonly #random: Prng;

@@ -39,8 +39,8 @@ export interface Recovered {
 }
 
 /**
- * A deliberate mistake, placed at the seam between the core and its surroundings. Tells whether the checkers would
- * notice a core, a log store or a transport that has it. Made anew for each run.
+ * A deliberate mistake, placed at the seam between the core and its surroundings. Tells whether the checkers
+ * would notice a core, a log store or a transport that has it. Made anew for each run.
  */
 export interface Mutation {
   /** Stands in front of the core. */
