@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Links } from './links.ts';
+import { RestartableProcess } from './restartable-process.ts';
 
 const main = path.resolve('packages/jobs/dist/src/main.js');
 
@@ -63,51 +64,21 @@ export function isProcessAlive(pid: number): boolean {
 }
 
 /** A real member process. */
-export class MemberProcess {
-  readonly name: string;
+export class MemberProcess extends RestartableProcess {
   readonly url: string;
   readonly environment: NodeJS.ProcessEnv;
-  readonly #outputPath: string;
-  #child: ChildProcess | null = null;
 
   constructor(name: string, url: string, environment: NodeJS.ProcessEnv, outputPath: string) {
-    this.name = name;
+    super(name, outputPath);
     this.url = url;
     this.environment = environment;
-    this.#outputPath = outputPath;
   }
 
-  get pid(): number {
-    return this.#child?.pid ?? -1;
-  }
-
-  get isAlive(): boolean {
-    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  async start(): Promise<void> {
-    const output = await open(this.#outputPath, 'a');
-    this.#child = spawn(process.execPath, [main, 'serve', '--stop-with-stdin'], {
+  protected override spawn(output: number): ChildProcess {
+    return spawn(process.execPath, [main, 'serve', '--stop-with-stdin'], {
       env: this.environment,
-      stdio: ['pipe', output.fd, output.fd],
+      stdio: ['pipe', output, output],
     });
-    await output.close();
-  }
-
-  /** Sends the signal and waits for the end of the process, unless it only pauses or continues it. */
-  async kill(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#child;
-    if (child === null || !this.isAlive) {
-      return;
-    }
-    child.kill(signal);
-    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') {
-      await once(child, 'exit');
-    }
-  }
-
-  async lastOutput(): Promise<string> {
-    return (await readFile(this.#outputPath, 'utf8')).split('\n').slice(-10).join('\n');
   }
 
   async isReady(): Promise<boolean> {
@@ -132,16 +103,28 @@ export interface ClusterOptions {
   /** Text of the job configuration. */
   readonly configuration: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Members reach each other through proxies, `links`, rather than directly. */
+  readonly hasLinks?: boolean;
 }
 
 /** A cluster of real member processes on this machine, in a directory of its own. */
 export class Cluster implements AsyncDisposable {
   readonly members: readonly MemberProcess[];
   readonly directory: string;
+  readonly #links: Links | null;
 
-  private constructor(members: readonly MemberProcess[], directory: string) {
+  private constructor(members: readonly MemberProcess[], directory: string, links: Links | null) {
     this.members = members;
     this.directory = directory;
+    this.#links = links;
+  }
+
+  /** The links between the members, which can be made to fail; only of a cluster started with `hasLinks`. */
+  get links(): Links {
+    if (this.#links === null) {
+      throw new Error('this cluster was started without links');
+    }
+    return this.#links;
   }
 
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -149,7 +132,11 @@ export class Cluster implements AsyncDisposable {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'slimfaas-'));
     const ports = await freePorts(2 * count);
     const names = Array.from({ length: count }, (_, n) => `slimfaas-${n}`);
-    const addresses = names.map((name, n) => `${name}=http://127.0.0.1:${ports[2 * n]}`).join(',');
+    const endpoints = names.map((name, n) => ({ name, port: ports[2 * n] ?? 0 }));
+    const links = options.hasLinks ? await Links.open(endpoints) : null;
+    const direct = endpoints.map(({ name, port }) => ({ name, url: `http://127.0.0.1:${port}` }));
+    const addressesFor = (name: string): string =>
+      (links?.addressesFor(name) ?? direct).map((to) => `${to.name}=${to.url}`).join(',');
     const members = names.map((name, n) => {
       const environment = {
         ...process.env,
@@ -160,17 +147,22 @@ export class Cluster implements AsyncDisposable {
         SlimFaas__JobsConfiguration: options.configuration,
         SlimData__Port: String(ports[2 * n]),
         SlimData__Directory: path.join(directory, name, 'raft'),
-        SlimData__Members: addresses,
+        SlimData__Members: addressesFor(name),
         ...options.environment,
       };
       const url = `http://127.0.0.1:${ports[2 * n + 1]}`;
       return new MemberProcess(name, url, environment, path.join(directory, `${name}.log`));
     });
     await Promise.all(names.map((name) => mkdir(path.join(directory, name), { recursive: true })));
-    const cluster = new Cluster(members, directory);
-    await Promise.all(members.map((member) => member.start()));
-    await cluster.waitUntilReady();
-    return cluster;
+    const cluster = new Cluster(members, directory, links);
+    try {
+      await Promise.all(members.map((member) => member.start()));
+      await cluster.waitUntilReady();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async waitUntilReady(): Promise<void> {
@@ -199,6 +191,7 @@ export class Cluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill('SIGKILL')));
+    await this.#links?.[Symbol.asyncDispose]();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }

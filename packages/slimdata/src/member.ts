@@ -1,17 +1,18 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDiskFileSystem } from './log/disk-file-system.ts';
-import type { LogStore, RecoveredLog } from './log/log-store.ts';
-import { openWriteAheadLog } from './log/write-ahead-log.ts';
 import type { Logger } from './logger.ts';
 import { type HttpTransport, openHttpTransport } from './peers/http-transport.ts';
+import type { SnapshotResult, SnapshotSource } from './peers/snapshot.ts';
 import { RaftCore } from './raft/raft-core.ts';
 import type { MemberName } from './raft/types.ts';
+import { CheckpointWriter } from './replica/checkpoint-writer.ts';
 import { handOver } from './replica/handover.ts';
-import { type ReplicaPorts, replicaLimits } from './replica/ports.ts';
+import { type ReplicaLimits, type ReplicaPorts, replicaLimits } from './replica/ports.ts';
 import { Replica } from './replica/replica.ts';
 import { ReplicaStore } from './replica/replica-store.ts';
+import { SnapshotExchange } from './replica/snapshot-exchange.ts';
+import { openStorage, type Storage } from './storage.ts';
 import type { Store } from './store.ts';
 
 /** Where a member is reached by its peers, e.g. `http://slimfaas-0.slimfaas:3262`. */
@@ -35,6 +36,8 @@ export interface MemberOptions {
   /** Lower bound of the randomised election timeout [t, 2t). */
   readonly electionTimeoutMs: number;
   readonly logger: Logger;
+  /** Bounds and sizes other than the default ones; for tests. */
+  readonly limits?: ReplicaLimits;
   /** Called once when the member cannot go on (a failed fsync, a broken invariant). The process must end. */
   readonly onFatal: (error: Error) => void;
 }
@@ -62,23 +65,18 @@ export interface MemberStatistics {
 const uncommittedBytesMax = 16 * 1024 * 1024;
 
 /**
- * Opens the log, restores what it holds, and joins the cluster. Resolves before a leader is known; what the log holds
- * is applied once a leader has committed it again.
- * @throws the log's or the system's error when the directory or port cannot be used.
+ * Opens the storage, restores what it holds, and joins the cluster. Resolves before a leader is known; what the log
+ * holds beyond the checkpoint is applied once a leader has committed it again.
+ * @throws the storage's or the system's error when the directory or port cannot be used.
  */
 export async function openMember(options: MemberOptions): Promise<Member> {
   const { directory, logger } = options;
   let member: RunningMember | null = null;
-  const { log, recovered } = await openWriteAheadLog({
-    directory,
-    fileSystem: createDiskFileSystem(logger, randomBytes),
-    logger,
-    randomBytes,
-    onFatal: (error) => (member === null ? options.onFatal(error) : member.fail(error)),
-  });
-  member = new RunningMember(options, log, recovered);
+  const onFatal = (error: Error): void => (member === null ? options.onFatal(error) : member.fail(error));
+  const storage = await openStorage({ directory, logger, onFatal });
+  member = new RunningMember(options, storage);
   try {
-    await member.listen(recovered.diskId);
+    await member.listen(storage.recovered.diskId);
   } catch (error) {
     await member.close();
     throw error;
@@ -86,34 +84,49 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   return member;
 }
 
-/** The composition of one member: core, replica, log, transport and clock. */
+/** The composition of one member: core, replica, storage, transport and clock. */
 class RunningMember extends ReplicaStore implements Member {
   readonly #options: MemberOptions;
   readonly #core: RaftCore;
   readonly #replica: Replica;
-  readonly #log: LogStore;
+  readonly #storage: Storage;
+  readonly #checkpointWriter: CheckpointWriter;
+  readonly #snapshots: SnapshotExchange;
+  readonly #stopping: AbortController;
   #transport: HttpTransport | null = null;
   #ticks: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(options: MemberOptions, log: LogStore, recovered: RecoveredLog) {
-    const core = createCore(options, recovered);
+  constructor(options: MemberOptions, storage: Storage) {
+    const { checkpoint, stateMachine } = storage;
+    const { electionTimeoutMs, logger, onFatal } = options;
+    const core = createCore(options, storage);
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const checkpointWriter = new CheckpointWriter({
+      checkpoint,
+      logger,
+      rest: (ms) => delay(ms, undefined, { signal }),
+      onFatal: (error) => this.fail(error),
+    });
     // Until the transport is open there is nobody to send to; what is lost then is sent again.
     const ports: ReplicaPorts = {
-      log,
+      log: storage.log,
+      checkpoint: checkpointWriter,
+      sendSnapshot: (needed, done) => this.#snapshots.send(needed, done),
       send: (to, message) => this.#transport?.send(to, message),
       schedule: setImmediate,
       now: () => performance.now(),
       random: Math.random,
     };
-    const { electionTimeoutMs, logger, onFatal } = options;
-    const timing = { electionTimeoutMs, electionTicks: electionTicksOf(options) };
     const replica = new Replica({
-      ...timing,
+      electionTimeoutMs,
+      electionTicks: electionTicksOf(options),
       member: options.name,
       core,
+      stateMachine,
       ports,
-      limits: replicaLimits,
+      limits: options.limits ?? replicaLimits,
       logger,
       onFatal,
     });
@@ -121,7 +134,15 @@ class RunningMember extends ReplicaStore implements Member {
     this.#options = options;
     this.#core = core;
     this.#replica = replica;
-    this.#log = log;
+    this.#storage = storage;
+    this.#stopping = stopping;
+    this.#checkpointWriter = checkpointWriter;
+    this.#snapshots = new SnapshotExchange({
+      checkpoint,
+      target: replica,
+      send: (to, source, signal) => this.#sendSnapshot(to, source, signal),
+      logger,
+    });
   }
 
   get port(): number {
@@ -140,8 +161,9 @@ class RunningMember extends ReplicaStore implements Member {
       host,
       port,
       events: {
-        onMessage: (from, message) => this.#replica.receive(from, message),
+        onMessage: (from, message) => this.#replica.receive(from.name, message),
         onUnreachable: (peer) => this.#replica.unreachable(peer),
+        onSnapshot: (from, offer) => this.#snapshots.receive(from.name, offer),
       },
       logger,
       random: Math.random,
@@ -170,8 +192,17 @@ class RunningMember extends ReplicaStore implements Member {
     await handOver(this.#replica, this, patience);
     if (this.#ticks !== null) clearInterval(this.#ticks);
     this.#replica.stop(`Member "${this.#options.name}" is stopping`);
+    this.#stopping.abort();
+    this.#checkpointWriter.close();
     await this.#transport?.close();
-    await this.#log.close();
+    await this.#snapshots.close();
+    await this.#storage.checkpoint.close();
+    await this.#storage.log.close();
+  }
+
+  async #sendSnapshot(to: MemberName, source: SnapshotSource, signal: AbortSignal): Promise<SnapshotResult> {
+    if (this.#transport === null) return { refused: 'the transport is not open yet' };
+    return await this.#transport.sendSnapshot(to, source, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -179,12 +210,15 @@ class RunningMember extends ReplicaStore implements Member {
   }
 }
 
-function createCore(options: MemberOptions, { hardState, entries }: RecoveredLog): RaftCore {
+function createCore(options: MemberOptions, { recovered, position }: Storage): RaftCore {
+  const { hardState, entries, base } = recovered;
   return new RaftCore({
     member: options.name,
     voters: options.members.map((member) => member.name),
     hardState,
     entries,
+    base,
+    ...(position === null ? {} : { checkpoint: position }),
     heartbeatTicks: 1,
     electionTicks: electionTicksOf(options),
     random: Math.random,

@@ -57,6 +57,26 @@ export async function openDirectoryLock(options: DirectoryLockOptions): Promise<
   return { close };
 }
 
+/**
+ * Who holds the directory, e.g. `process 12` (as that process counts, which in a container is not as others do); null
+ * when nobody does. Takes nothing and changes nothing.
+ */
+export async function findLockHolder(directory: string): Promise<string | null> {
+  const handle = await open(directory, 'r');
+  try {
+    for (const name of await readdir(directory)) {
+      const process = lockName.exec(name)?.[1];
+      if (process === undefined) continue;
+      const base = reachableBase(directory, name, handle.fd);
+      if (base !== null && (await isAlive(join(base, name)))) return `process ${process}`;
+    }
+  } finally {
+    await handle.close();
+  }
+  const path = await namedLockPath(directory);
+  return path !== null && (await isAlive(path)) ? 'another process' : null;
+}
+
 /** The directory under a path short enough for a socket; through the open descriptor where the system allows it. */
 function reachableBase(directory: string, name: string, descriptor: number): string | null {
   if (process.platform === 'win32') return null;
@@ -96,13 +116,19 @@ async function isAlive(path: string): Promise<boolean> {
  * inside one network namespace only), a named pipe on Windows. Elsewhere there is no lock, as the log line has said.
  */
 export async function openNamedLock(directory: string): Promise<DirectoryLock> {
-  const prefix = namePrefixes.get(process.platform);
-  if (prefix === undefined) return { close: async () => {} };
-  const { dev, ino } = await stat(directory, { bigint: true });
-  const server = await listen(`${prefix}slimdata-${dev}-${ino}`);
+  const path = await namedLockPath(directory);
+  if (path === null) return { close: async () => {} };
+  const server = await listen(path);
   if (!(server instanceof Error)) return { close: () => closeServer(server) };
   if (systemCode(server) === 'EADDRINUSE') throw lockedError(directory, 'another process');
   throw server;
+}
+
+async function namedLockPath(directory: string): Promise<string | null> {
+  const prefix = namePrefixes.get(process.platform);
+  if (prefix === undefined) return null;
+  const { dev, ino } = await stat(directory, { bigint: true });
+  return `${prefix}slimdata-${dev}-${ino}`;
 }
 
 async function listen(path: string): Promise<Server | Error> {

@@ -1,19 +1,29 @@
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Logger } from '../logger.ts';
-import { openDirectoryLock } from './directory-lock.ts';
-import type { FileSystem, LogFile } from './file-system.ts';
+import { findLockHolder, openDirectoryLock } from './directory-lock.ts';
+import type { FileReader, FileSystem, LogFile, ReadableFile } from './file-system.ts';
+
+/** Reads only. */
+function createDiskFileReader(): FileReader {
+  return {
+    list: (path) => readdir(path),
+    openToRead: async (path) => readableFile(await open(path, 'r')),
+    lockHolder: findLockHolder,
+  };
+}
 
 /** The real one. All calls are asynchronous: a stalling disk must not stop the loop that answers heartbeats. */
 export function createDiskFileSystem(logger: Logger, randomBytes: (size: number) => Buffer): FileSystem {
   return {
+    ...createDiskFileReader(),
     makeDirectory,
-    list: (path) => readdir(path),
     open: async (path) => diskFile(await open(path, 'r+')),
     create: async (path) => diskFile(await open(path, 'w+')),
     rename,
     remove: unlink,
     syncDirectory,
+    freeBytes,
     lock: (path) => openDirectoryLock({ directory: path, logger, randomBytes }),
   };
 }
@@ -40,14 +50,27 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function diskFile(handle: FileHandle): LogFile {
+/** What is free to an ordinary user: the share that some file systems keep for root stays untouched. */
+async function freeBytes(path: string): Promise<number> {
+  const { blocks, bavail, bsize } = await statfs(path);
+  // Some network file systems tell nothing; then only trying can show.
+  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+}
+
+function readableFile(handle: FileHandle): ReadableFile {
   return {
     read: (into, offset) => readFully(handle, into, offset),
+    size: async () => (await handle.stat()).size,
+    close: () => handle.close(),
+  };
+}
+
+function diskFile(handle: FileHandle): LogFile {
+  return {
+    ...readableFile(handle),
     write: (bytes, offset) => writeFully(handle, bytes, offset),
     syncData: () => handle.datasync(),
     sync: () => handle.sync(),
-    size: async () => (await handle.stat()).size,
-    close: () => handle.close(),
   };
 }
 

@@ -1,7 +1,9 @@
 import type { Entry, HardState } from '../raft/types.ts';
-import { corruptLog, LogError, type LogPlace } from './log-error.ts';
+import { corruptLog, LogError, type LogPlace, logRemedies } from './log-error.ts';
 import { succeeds } from './log-position.ts';
+import type { LogBase } from './log-store.ts';
 import type { LogChange } from './record.ts';
+import { SegmentExtents } from './segment-extents.ts';
 import type { SegmentHeader } from './segment-header.ts';
 import type { ChainPosition } from './segment-scan.ts';
 
@@ -10,11 +12,19 @@ import type { ChainPosition } from './segment-scan.ts';
  * also makes sense as a log, so that a lost or swapped file cannot become a hole or a forgotten vote.
  */
 export class LogImage {
+  /** Every segment whose header was read, also those that no longer count. */
+  readonly extents = new SegmentExtents();
   #entries: Entry[] = [];
-  #firstIndex = 1;
+  #base: LogBase = { index: 0, term: 0 };
   #hardState: HardState = { term: 0, votedFor: null };
   #diskId: string | null = null;
   #baseSegment = 1;
+  #segment = 1;
+
+  /** Behind it come the entries. */
+  get base(): LogBase {
+    return this.#base;
+  }
 
   get entries(): readonly Entry[] {
     return this.#entries;
@@ -30,7 +40,7 @@ export class LogImage {
   }
 
   get lastIndex(): number {
-    return this.#firstIndex + this.#entries.length - 1;
+    return this.#base.index + this.#entries.length;
   }
 
   /** Lowest segment that must be there. */
@@ -57,12 +67,14 @@ export class LogImage {
     }
     if (this.#diskId === null) {
       this.#diskId = header.diskId;
-      this.#firstIndex = header.firstIndex;
+      this.#base = header.before;
       this.#hardState = header.hardState;
+      this.#baseSegment = header.baseSegment;
     } else if (!this.#isContinuedBy(header, expected.start)) {
       throw corruptLog(place, 'the segment does not continue the one before it');
     }
-    this.#baseSegment = header.baseSegment;
+    this.#segment = header.number;
+    this.extents.begin(header.number, header.before);
   }
 
   applyChange(change: LogChange, place: LogPlace): void {
@@ -78,6 +90,14 @@ export class LogImage {
           throw corruptLog(place, 'a term or vote was taken back');
         this.#hardState = change.hardState;
         break;
+      case 'reset':
+        this.#entries = [];
+        this.#base = change.base;
+        this.extents.reset();
+        break;
+      case 'removal':
+        this.#remove(change.segment, change.base, place);
+        break;
     }
   }
 
@@ -85,35 +105,60 @@ export class LogImage {
     return (
       header.chain === start.chain &&
       header.sequence === start.sequence &&
-      header.firstIndex === this.lastIndex + 1 &&
+      header.before.index === this.lastIndex &&
+      header.before.term === this.#lastTerm() &&
+      header.baseSegment === this.#baseSegment &&
       header.hardState.term === this.#hardState.term &&
       header.hardState.votedFor === this.#hardState.votedFor
     );
+  }
+
+  #lastTerm(): number {
+    return this.#entries.at(-1)?.term ?? this.#base.term;
   }
 
   #append(entry: Entry, place: LogPlace): void {
     if (entry.index !== this.lastIndex + 1) {
       throw corruptLog(place, `entry ${entry.index} follows entry ${this.lastIndex}`);
     }
-    if (entry.term < (this.#entries.at(-1)?.term ?? 0))
-      throw corruptLog(place, `entry ${entry.index} has a lower term`);
+    if (entry.term < this.#lastTerm()) throw corruptLog(place, `entry ${entry.index} has a lower term`);
     this.#entries.push(entry);
   }
 
   #truncate(from: number, place: LogPlace): void {
-    if (from < this.#firstIndex || from > this.lastIndex + 1) {
-      throw corruptLog(place, `a truncation from ${from} is outside the log`);
+    if (from <= this.#base.index || from > this.lastIndex + 1) {
+      const log = `the log from ${this.#base.index + 1} to ${this.lastIndex}`;
+      throw corruptLog(place, `a truncation from ${from} is outside ${log}`);
     }
-    this.#entries.length = from - this.#firstIndex;
+    this.#entries.length = from - this.#base.index - 1;
+    this.extents.truncate(from);
+  }
+
+  /**
+   * Changes entries only while files are still there that were to be removed: whoever reads from a later segment on has
+   * a higher base already.
+   */
+  #remove(segment: number, base: LogBase, place: LogPlace): void {
+    if (segment < this.#baseSegment || segment > this.#segment || base.index > this.lastIndex) {
+      throw corruptLog(place, `segments below ${segment} cannot have been given up here`);
+    }
+    this.#baseSegment = segment;
+    const removed = base.index - this.#base.index;
+    if (removed < 0) return;
+    const term = removed === 0 ? this.#base.term : this.#entries[removed - 1]?.term;
+    if (base.term !== term) {
+      throw corruptLog(place, `entry ${base.index} has term ${term}, but was removed with term ${base.term}`);
+    }
+    this.#entries = this.#entries.slice(removed);
+    this.#base = base;
   }
 }
 
 function foreignDisk(found: string, expected: string, place: LogPlace): LogError {
+  const reason = `it belongs to disk ${found}, the segments before it to disk ${expected}`;
   return new LogError(
     'foreign_disk',
-    `Log segment "${place.path}" belongs to disk ${found}, the segments before it to disk ${expected}. Nothing was ` +
-      'changed. Files of two members were mixed: put back the files of this one, or empty the directory so that this ' +
-      'member rejoins as new.',
-    { place },
+    `Log segment "${place.path}" is of another member: ${reason}. ${logRemedies.foreign_disk}`,
+    { place, reason },
   );
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { type Entry, EntryKind, type HardState } from '../raft/types.ts';
 import { corruptLog, type LogPlace, unknownLogVersion } from './log-error.ts';
-import type { LogBatch } from './log-store.ts';
+import type { LogBase, LogBatch } from './log-store.ts';
 
 /** One change of the log. */
 export type LogChange =
   | { readonly type: 'entry'; readonly entry: Entry }
   | { readonly type: 'truncation'; readonly from: number }
-  | { readonly type: 'hardState'; readonly hardState: HardState };
+  | { readonly type: 'hardState'; readonly hardState: HardState }
+  /** A snapshot stands for everything up to and including `base`; all entries are forgotten. */
+  | { readonly type: 'reset'; readonly base: LogBase }
+  /** Segments below `segment` no longer count, whether their files are there or not; the log begins behind `base`. */
+  | { readonly type: 'removal'; readonly segment: number; readonly base: LogBase };
 
 /** What a group carries, in the order in which it takes effect. */
 export type LogRecord =
@@ -15,12 +19,14 @@ export type LogRecord =
   /** Last record of a segment: the log goes on in the next one, whose file has this size. */
   | { readonly type: 'segmentEnd'; readonly nextSegmentBytes: number };
 
-const RecordKind = { Entry: 1, Truncation: 2, HardState: 3, SegmentEnd: 4 } as const;
+const RecordKind = { Entry: 1, Truncation: 2, HardState: 3, SegmentEnd: 4, Reset: 5, Removal: 6 } as const;
 
 /** Every record starts with: u32 length of kind and body, u8 kind. */
 const headBytes = 5;
 const entryFixedBytes = 13;
 const uint48Bytes = 6;
+const baseBytes = 2 * uint48Bytes;
+const removalBytes = 4 + baseBytes;
 /** u32 before the records of a group: their length together. */
 const prefixBytes = 4;
 /** Length of a vote for nobody. */
@@ -31,6 +37,7 @@ export const votedForBytesMax = 256;
 /** Bytes that the batch takes in a group. */
 export function batchBytes(batch: LogBatch): number {
   let bytes = 0;
+  if (batch.snapshot) bytes += headBytes + baseBytes;
   if (batch.truncateFrom !== null) bytes += headBytes + uint48Bytes;
   for (const entry of batch.entries) bytes += headBytes + entryFixedBytes + entry.payload.length;
   if (batch.hardState !== null) bytes += headBytes + hardStateBytes(batch.hardState);
@@ -42,6 +49,10 @@ export function encodeBatches(batches: readonly LogBatch[], bytes: number): Buff
   const payload = Buffer.allocUnsafe(prefixBytes + bytes);
   let at = payload.writeUInt32LE(bytes, 0);
   for (const batch of batches) {
+    if (batch.snapshot) {
+      at = writeHead(payload, at, RecordKind.Reset, baseBytes);
+      at = writeBase(payload, at, batch.snapshot);
+    }
     if (batch.truncateFrom !== null) {
       at = writeHead(payload, at, RecordKind.Truncation, uint48Bytes);
       at = payload.writeUIntLE(batch.truncateFrom, at, uint48Bytes);
@@ -62,6 +73,16 @@ export function encodeSegmentEnd(nextSegmentBytes: number): Buffer {
   let at = payload.writeUInt32LE(headBytes + uint48Bytes, 0);
   at = writeHead(payload, at, RecordKind.SegmentEnd, uint48Bytes);
   payload.writeUIntLE(nextSegmentBytes, at, uint48Bytes);
+  return payload;
+}
+
+/** The payload of the group that gives up all segments below `segment`. */
+export function encodeRemoval(segment: number, base: LogBase): Buffer {
+  const payload = Buffer.alloc(prefixBytes + headBytes + removalBytes);
+  let at = payload.writeUInt32LE(headBytes + removalBytes, 0);
+  at = writeHead(payload, at, RecordKind.Removal, removalBytes);
+  at = payload.writeUInt32LE(segment, at);
+  writeBase(payload, at, base);
   return payload;
 }
 
@@ -101,6 +122,12 @@ function decodeRecord(kind: number, body: Buffer, place: LogPlace): LogRecord {
     case RecordKind.SegmentEnd:
       expectBytes(body, uint48Bytes, place);
       return { type: 'segmentEnd', nextSegmentBytes: body.readUIntLE(0, uint48Bytes) };
+    case RecordKind.Reset:
+      expectBytes(body, baseBytes, place);
+      return { type: 'reset', base: readBase(body, 0) };
+    case RecordKind.Removal:
+      expectBytes(body, removalBytes, place);
+      return { type: 'removal', segment: body.readUInt32LE(0), base: readBase(body, 4) };
     default:
       throw unknownLogVersion(place, `a record of kind ${kind}`);
   }
@@ -133,6 +160,18 @@ function readEntry(body: Buffer, place: LogPlace): Entry {
     term: body.readUIntLE(6, uint48Bytes),
     kind,
     payload: body.subarray(entryFixedBytes),
+  };
+}
+
+/** u48 index, u48 term. */
+export function writeBase(into: Buffer, start: number, base: LogBase): number {
+  return into.writeUIntLE(base.term, into.writeUIntLE(base.index, start, uint48Bytes), uint48Bytes);
+}
+
+export function readBase(from: Buffer, start: number): LogBase {
+  return {
+    index: from.readUIntLE(start, uint48Bytes),
+    term: from.readUIntLE(start + uint48Bytes, uint48Bytes),
   };
 }
 

@@ -1,19 +1,20 @@
 import type { HardState } from '../raft/types.ts';
 import { blockBytes, blockChecksum, finishBlock, inspectBlock } from './block.ts';
 import { corruptLog, type LogPlace, unknownLogVersion } from './log-error.ts';
-import { readHardState, writeHardState } from './record.ts';
+import type { LogBase } from './log-store.ts';
+import { readBase, readHardState, writeBase, writeHardState } from './record.ts';
 
 /** First block of a segment; in one block, so a crash leaves all of it or nothing. */
 export interface SegmentHeader {
   readonly number: number;
   /** Hex, 32 digits. */
   readonly diskId: string;
-  /** Index that the next entry gets, unless a truncation comes first. */
-  readonly firstIndex: number;
+  /** The last entry before this segment: what the log begins behind once the segments before it are removed. */
+  readonly before: LogBase;
   /** Sequence of the first group in this segment. */
   readonly sequence: number;
   readonly segmentBytes: number;
-  /** Lowest segment that belonged to the log when this one was started; those below may be removed, and then stay so. */
+  /** Lowest segment that belonged to the log when this one was started; those below were removed. */
   readonly baseSegment: number;
   /** Chain at the end of the segment before; 0 in the first ever. */
   readonly chain: number;
@@ -22,8 +23,8 @@ export interface SegmentHeader {
 }
 
 const magic = Buffer.from('SLIMDATA', 'latin1');
-const formatVersion = 1;
-const hardStateOffset = 58;
+const formatVersion = 2;
+const hardStateOffset = 64;
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const block = Buffer.alloc(blockBytes);
@@ -31,11 +32,11 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   block.writeUInt32LE(formatVersion, 8);
   block.writeUInt32LE(header.number, 12);
   block.write(header.diskId, 16, 'hex');
-  block.writeUIntLE(header.firstIndex, 32, 6);
-  block.writeUIntLE(header.sequence, 38, 6);
-  block.writeUIntLE(header.segmentBytes, 44, 6);
-  block.writeUInt32LE(header.baseSegment, 50);
-  block.writeUInt32LE(header.chain, 54);
+  writeBase(block, 32, header.before);
+  block.writeUIntLE(header.sequence, 44, 6);
+  block.writeUIntLE(header.segmentBytes, 50, 6);
+  block.writeUInt32LE(header.baseSegment, 56);
+  block.writeUInt32LE(header.chain, 60);
   writeHardState(block, hardStateOffset, header.hardState);
   finishBlock(block, 0);
   return block;
@@ -58,11 +59,11 @@ export function parseSegmentHeader(block: Buffer, place: LogPlace): SegmentHeade
   return {
     number: block.readUInt32LE(12),
     diskId: block.toString('hex', 16, 32),
-    firstIndex: block.readUIntLE(32, 6),
-    sequence: block.readUIntLE(38, 6),
-    segmentBytes: block.readUIntLE(44, 6),
-    baseSegment: block.readUInt32LE(50),
-    chain: block.readUInt32LE(54),
+    before: readBase(block, 32),
+    sequence: block.readUIntLE(44, 6),
+    segmentBytes: block.readUIntLE(50, 6),
+    baseSegment: block.readUInt32LE(56),
+    chain: block.readUInt32LE(60),
     hardState,
   };
 }

@@ -1,5 +1,5 @@
 import { blockBytes, inspectBlock } from './block.ts';
-import type { LogFile } from './file-system.ts';
+import type { ReadableFile } from './file-system.ts';
 import {
   blockCount,
   copyBlockData,
@@ -46,7 +46,7 @@ export interface SegmentScan {
 
 export interface SegmentScanOptions {
   readonly path: string;
-  readonly file: LogFile;
+  readonly file: ReadableFile;
   /** Position where the segment before ended. */
   readonly start: ChainPosition;
   /** Called for a header that is intact; throws if it does not belong here. */

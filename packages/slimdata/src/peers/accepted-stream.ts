@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { decodeMessage, encodeMessage, type Frame } from './codec.ts';
 import { FrameReader } from './frame-reader.ts';
-import { type Handshake, isSameProof, PROOF_BYTES } from './handshake.ts';
+import { type Handshake, isSameProof, PROOF_FRAME_BYTES_MAX } from './handshake.ts';
+import type { Lane } from './lane.ts';
 import type { TransportLimits } from './limits.ts';
 import { MalformedError } from './malformed-error.ts';
 import type { PeerMessage } from './peer-message.ts';
@@ -10,14 +11,14 @@ import type { PeerMessage } from './peer-message.ts';
 const PONG = encodeMessage({ type: 'Pong' });
 const REFUSED = encodeMessage({ type: 'Refused', status: 401 });
 
-/** Room for a proof and what surrounds it; more is not read before the proof is verified. */
-const PROOF_FRAME_BYTES_MAX = PROOF_BYTES + 16;
-
 /** Why an accepted stream ended. Only `malformed` and `unproven` speak against the peer. */
 export type StreamEnd = 'closed' | 'silent' | 'replaced' | 'malformed' | 'unproven';
 
+/** The handshake of a lane. */
+type LaneHandshake = Handshake & { readonly stream: Lane };
+
 export interface AcceptedStreamOptions {
-  readonly handshake: Handshake;
+  readonly handshake: LaneHandshake;
   /** What the first frame must prove; null = nothing. */
   readonly proof: Buffer | null;
   readonly limits: TransportLimits;
@@ -32,7 +33,7 @@ export interface AcceptedStreamOptions {
 
 /** What one peer says to this member on one lane: verifies, decodes and hands over in order, until it ends. */
 export class AcceptedStream {
-  readonly handshake: Handshake;
+  readonly handshake: LaneHandshake;
   private readonly options: AcceptedStreamOptions;
   private readonly request: IncomingMessage;
   private readonly response: ServerResponse;
@@ -124,6 +125,11 @@ export class AcceptedStream {
       case 'Proof':
       case 'Pong':
       case 'Refused':
+      case 'SnapshotOffer':
+      case 'SnapshotWanted':
+      case 'SnapshotChunk':
+      case 'SnapshotEnd':
+      case 'SnapshotOutcome':
         this.end('malformed', `${frame.type} is not said here`);
         return;
       default:

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { type Entry, EntryKind } from '../raft/types.ts';
 import { MalformedError } from './malformed-error.ts';
@@ -22,8 +23,20 @@ type StreamSignal =
   /** The accepting member ends the stream after it was opened. */
   | { readonly type: 'Refused'; readonly status: number };
 
+/** What is said on the stream of one snapshot, in this order; chunks any number of times. */
+type SnapshotFrame =
+  /** Dialing member: I have this snapshot. */
+  | { readonly type: 'SnapshotOffer'; readonly id: string }
+  /** Accepting member: send the chunks from this one on. May be left out. */
+  | { readonly type: 'SnapshotWanted'; readonly number: number }
+  | { readonly type: 'SnapshotChunk'; readonly number: number; readonly bytes: Uint8Array }
+  /** There is no chunk of this number, nor a later one. */
+  | { readonly type: 'SnapshotEnd'; readonly number: number }
+  /** Accepting member, last: why it was refused; '' = installed. */
+  | { readonly type: 'SnapshotOutcome'; readonly refusal: string };
+
 /** Everything that one frame can carry. */
-export type Frame = PeerMessage | StreamSignal;
+export type Frame = PeerMessage | StreamSignal | SnapshotFrame;
 
 /** How one field is written, read and bounded. */
 interface Field<T> {
@@ -65,6 +78,19 @@ const bytes: Field<Uint8Array> = {
   bytesMax: (value) => 5 + value.length,
   write: (writer, value) => writer.bytes(value),
   read: (reader) => reader.bytes(),
+};
+
+/** UTF-8. */
+const text: Field<string> = {
+  bytesMax: (value) => 5 + 3 * value.length,
+  write: (writer, value) => writer.bytes(Buffer.from(value)),
+  read: (reader) => {
+    const encoded = reader.bytes();
+    if (!isUtf8(encoded)) {
+      throw new MalformedError('a text is not UTF-8');
+    }
+    return encoded.toString();
+  },
 };
 
 /** One of a few words, sent as its position in the list. */
@@ -150,6 +176,11 @@ const layouts: Layouts = {
   Ping: { code: 65, fields: {} },
   Pong: { code: 66, fields: {} },
   Refused: { code: 67, fields: { status: count } },
+  SnapshotOffer: { code: 80, fields: { id: text } },
+  SnapshotWanted: { code: 81, fields: { number: count } },
+  SnapshotChunk: { code: 82, fields: { number: count, bytes } },
+  SnapshotEnd: { code: 83, fields: { number: count } },
+  SnapshotOutcome: { code: 84, fields: { refusal: text } },
 };
 
 /** A layout as the loops below use it: the table above has checked the types of its fields. */

@@ -1,17 +1,17 @@
-import { type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http';
-import { connect } from 'node:net';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Admit } from './admission.ts';
+import type { TlsMaterial } from './certificate.ts';
 import {
   acceptResponse,
   createNonce,
   createRequestHeaders,
+  type Dialing,
   type Handshake,
   type Identity,
-  STREAM_PATH,
+  streamPath,
 } from './handshake.ts';
-import type { Lane } from './lane.ts';
-
-/** TCP asks a silent peer whether it is still there after this time. */
-const KEEP_ALIVE_DELAY_MS = 5000;
+import type { StreamName } from './lane.ts';
+import { openRequest } from './open-request.ts';
 
 /** More of a refusal than this is not read. */
 const REFUSAL_BYTES_MAX = 4096;
@@ -20,33 +20,31 @@ export interface DialTarget {
   readonly identity: Identity;
   readonly peer: string;
   readonly url: string;
-  readonly lane: Lane;
+  readonly tls: TlsMaterial | null;
+  readonly stream: StreamName;
+  /** Asked about the member that answers. */
+  readonly admit: Admit;
 }
 
-/** How a dialed stream goes. `onEnded` comes exactly once, last; `onAccepted` at most once. */
+/** How a dialed stream goes. `onEnded` comes exactly once, last; the others at most once. */
 export interface DialEvents {
   onAccepted(response: IncomingMessage, handshake: Handshake): void;
+  /** The peer, or what answers in its place, will not open the stream. */
+  onRefused?(status: number, detail: string): void;
   onEnded(reason: string): void;
 }
 
 /** Opens one stream to a peer. Nothing may be written before `onAccepted`; `destroy` ends it at any time. */
 export function dial(target: DialTarget, events: DialEvents): ClientRequest {
-  const { identity, peer, lane } = target;
+  const { peer, tls, stream: name } = target;
+  // As it is now: the cluster may be joined while the answer is under way.
+  const identity: Identity = { ...target.identity };
   const nonce = createNonce();
-  const url = new URL(STREAM_PATH + lane, target.url);
   let reason: string | null = null;
-  const stream = openRequest(url, {
-    method: 'POST',
-    headers: createRequestHeaders(identity, peer, nonce),
-    createConnection: () =>
-      connect({
-        host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-        port: Number(url.port || 80),
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-      }),
-  });
+  const stream = openRequest(
+    { peer, tls, url: new URL(streamPath(name), target.url) },
+    createRequestHeaders(identity, peer, nonce),
+  );
   const fail = (why: string) => {
     reason ??= why;
     stream.destroy();
@@ -56,12 +54,16 @@ export function dial(target: DialTarget, events: DialEvents): ClientRequest {
   stream.on('close', () => events.onEnded(reason ?? 'the connection was closed'));
   stream.on('response', (response) => {
     response.on('error', (error) => fail(error.message));
-    if (response.statusCode !== 200) {
-      readRefusal(response, (why) => fail(`refused with ${response.statusCode}: ${why}`));
+    const { statusCode = 0 } = response;
+    if (statusCode !== 200) {
+      readRefusal(response, (why) => {
+        events.onRefused?.(statusCode, why);
+        fail(`refused with ${statusCode}: ${why}`);
+      });
       return;
     }
     response.on('end', () => fail('the peer ended the stream'));
-    const handshake = acceptResponse(response.headers, lane, identity, peer, nonce);
+    const handshake = meet(response, { identity, peer, stream: name, nonce }, target.admit);
     if (typeof handshake === 'string') {
       fail(handshake);
     } else {
@@ -71,17 +73,29 @@ export function dial(target: DialTarget, events: DialEvents): ClientRequest {
   return stream;
 }
 
+function meet(response: IncomingMessage, dialing: Dialing, admit: Admit): Handshake | string {
+  const facts = acceptResponse(response.headers, dialing);
+  if (typeof facts === 'string') {
+    return facts;
+  }
+  const { to: name, toDisk: diskId, toCluster: clusterId } = facts;
+  const refusal = admit({ name, diskId, clusterId, isListed: true });
+  return refusal === null ? facts : refusal.detail;
+}
+
 /** The `detail` of a problem, or as much of the text as is read. */
 function readRefusal(response: IncomingMessage, done: (why: string) => void): void {
   let text = '';
   response.setEncoding('utf8');
-  response.on('data', (chunk: string) => {
+  const onEnd = () => done(parseDetail(text));
+  const onData = (chunk: string) => {
     text += chunk;
     if (text.length > REFUSAL_BYTES_MAX) {
+      response.off('data', onData).off('end', onEnd);
       done(text.slice(0, REFUSAL_BYTES_MAX));
     }
-  });
-  response.on('end', () => done(parseDetail(text)));
+  };
+  response.on('data', onData).on('end', onEnd);
 }
 
 function parseDetail(text: string): string {

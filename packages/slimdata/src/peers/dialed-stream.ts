@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Logger } from '../logger.ts';
+import type { Admit } from './admission.ts';
+import type { TlsMaterial } from './certificate.ts';
 import { decodeMessage, encodeMessage, type Frame } from './codec.ts';
 import { dial } from './dial.ts';
 import { FrameQueue } from './frame-queue.ts';
@@ -24,13 +26,18 @@ export interface DialedStreamOptions {
   readonly identity: Identity;
   readonly peer: string;
   readonly url: string | (() => string);
+  readonly tls: TlsMaterial | null;
   readonly lane: Lane;
+  readonly admit: Admit;
   readonly limits: TransportLimits;
   readonly timers: Timers;
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
   readonly counters: PeerCounters;
+  /** The peer answers as itself. */
+  readonly onMet: (handshake: Handshake) => void;
+  readonly onRefused: (status: number, detail: string) => void;
   /** Something sent may not have arrived. */
   readonly onLoss: () => void;
 }
@@ -114,15 +121,21 @@ export class DialedStream {
   }
 
   private dial(): void {
-    const { identity, peer, lane, url, counters } = this.options;
+    const { identity, peer, lane, url, tls, admit, counters, onRefused } = this.options;
     this.state = 'dialing';
     this.silentChecks = 0;
     this.blocked = false;
     this.attempts += 1;
     counters.dials += 1;
-    const target = { identity, peer, lane, url: typeof url === 'string' ? url : url() };
+    const address = typeof url === 'string' ? url : url();
+    const target = { identity, peer, stream: lane, url: address, tls, admit };
     const stream = dial(target, {
       onAccepted: (response, handshake) => this.open(stream, response, handshake),
+      onRefused: (status, detail) => {
+        if (this.stream === stream) {
+          onRefused(status, detail);
+        }
+      },
       onEnded: (reason) => {
         if (this.stream === stream) {
           this.ended(reason);
@@ -150,6 +163,7 @@ export class DialedStream {
       const proof = createProof(identity.clusterSecret, 'dialer', handshake);
       this.write(encodeMessage({ type: 'Proof', proof }), 0);
     }
+    this.options.onMet(handshake);
     const reader = new FrameReader(Math.min(SIGNAL_BYTES_MAX, limits.frameBytesMax));
     response.on('data', (chunk: Buffer) => {
       reader.push(chunk);

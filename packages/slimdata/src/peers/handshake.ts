@@ -1,22 +1,29 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { AdmissionRefusal, Admit } from './admission.ts';
 import { MESSAGE_VERSION } from './codec.ts';
-import { LANES, type Lane } from './lane.ts';
+import { STREAM_NAMES, type StreamName } from './lane.ts';
 
 /** Versions of the peer protocol that this build speaks. Both sides use the highest that they share. */
 const PROTOCOL_RANGE = { min: MESSAGE_VERSION, max: MESSAGE_VERSION } as const;
 
-/** A stream of lane `bulk` is `POST /slimdata/v1/stream/bulk`. */
-export const STREAM_PATH = '/slimdata/v1/stream/';
+/** Everything that is answered on the port of a member lies below this path. */
+const BASE_PATH = '/slimdata/v1/';
 
-/** The lane that a path asks for, null when it is no path of ours. */
-export function parseStreamPath(path: string | undefined): Lane | null {
-  return LANES.find((lane) => path === STREAM_PATH + lane) ?? null;
+/** A stream of lane `bulk` is `POST /slimdata/v1/stream/bulk`, a snapshot `POST /slimdata/v1/snapshot`. */
+export function streamPath(stream: StreamName): string {
+  return stream === 'snapshot' ? `${BASE_PATH}snapshot` : `${BASE_PATH}stream/${stream}`;
+}
+
+/** The stream that a path asks for, null when it is none. */
+export function parseStreamPath(path: string | undefined): StreamName | null {
+  return STREAM_NAMES.find((stream) => path === streamPath(stream)) ?? null;
 }
 
 /** This member as its peers must know it. */
 export interface Identity {
   readonly member: string;
+  /** '' = this member has not joined a cluster yet. */
   readonly clusterId: string;
   readonly diskId: string;
   /** Shared by all members; null = streams are not authenticated. */
@@ -28,10 +35,12 @@ export interface Identity {
  * on another stream: both nonces are new for each.
  */
 export interface Handshake {
-  readonly clusterId: string;
+  /** Of the dialing member, and of the listening one: the same, or '' for one that has joined none. */
+  readonly fromCluster: string;
+  readonly toCluster: string;
   readonly from: string;
   readonly to: string;
-  readonly lane: Lane;
+  readonly stream: StreamName;
   readonly fromDisk: string;
   readonly toDisk: string;
   readonly protocol: number;
@@ -39,9 +48,12 @@ export interface Handshake {
   readonly toNonce: string;
 }
 
-/** A handshake that must not go on. 400 malformed, 401 authentication, 403 unknown member, 412 does not match. */
+/**
+ * A handshake that must not go on. 400 malformed, 401 authentication, 403 unknown member, 410 removed member,
+ * 412 does not match.
+ */
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 412;
+  readonly status: 400 | 401 | 403 | 410 | 412;
   readonly title: string;
   readonly detail: string;
 }
@@ -61,7 +73,10 @@ const RANGE = /^(\d{1,9})-(\d{1,9})$/;
 const NONCE = /^[A-Za-z0-9_-]{43}$/;
 
 /** Length of a proof, in bytes. */
-export const PROOF_BYTES = 32;
+const PROOF_BYTES = 32;
+
+/** Room for a proof and what surrounds it; more is not read before the proof is verified. */
+export const PROOF_FRAME_BYTES_MAX = PROOF_BYTES + 16;
 
 /** True when a member or cluster name can stand in a header. */
 export function isHandshakeName(name: string): boolean {
@@ -78,10 +93,11 @@ export function createProof(secret: string, side: 'dialer' | 'listener', facts: 
   const covered = [
     'slimdata peer stream',
     side,
-    facts.clusterId,
+    facts.fromCluster,
+    facts.toCluster,
     facts.from,
     facts.to,
-    facts.lane,
+    facts.stream,
     facts.fromDisk,
     facts.toDisk,
     facts.protocol,
@@ -109,18 +125,29 @@ export function createRequestHeaders(identity: Identity, peer: string, nonce: st
   };
 }
 
+/** What a listening member decides by. */
+export interface Doorkeeper {
+  readonly identity: Identity;
+  readonly isListed: (name: string) => boolean;
+  readonly admit: Admit;
+}
+
+const ADMISSION_REFUSALS: Record<AdmissionRefusal['reason'], Pick<Refusal, 'status' | 'title'>> = {
+  unknown: { status: 403, title: 'Unknown member' },
+  removed: { status: 410, title: 'Removed member' },
+  uninitialised: { status: 412, title: 'Not joined' },
+};
+
 /** Checks the head of a request and completes it to a handshake, or says why not. */
 export function acceptRequest(
   headers: IncomingHttpHeaders,
-  lane: Lane,
-  identity: Identity,
-  isPeer: (name: string) => boolean,
+  stream: StreamName,
+  { identity, isListed, admit }: Doorkeeper,
 ): Handshake | Refusal {
-  const [clusterId, from, to, fromDisk] = [HEADER.cluster, HEADER.from, HEADER.to, HEADER.disk].map((name) =>
-    readName(headers, name),
-  );
+  const [from, to, fromDisk] = [HEADER.from, HEADER.to, HEADER.disk].map((name) => readName(headers, name));
+  const fromCluster = readCluster(headers);
   const range = RANGE.exec(readHeader(headers, HEADER.protocol));
-  if (!clusterId || !from || !to || !fromDisk || range === null) {
+  if (fromCluster === null || !from || !to || !fromDisk || range === null) {
     const detail = `A stream starts with the headers ${Object.values(HEADER).slice(0, 5).join(', ')}.`;
     return { status: 400, title: 'Malformed handshake', detail };
   }
@@ -129,25 +156,32 @@ export function acceptRequest(
     const detail = `Protocol ${range[0]} was offered, ${PROTOCOL_RANGE.min}-${PROTOCOL_RANGE.max} is spoken here.`;
     return { status: 412, title: 'No common protocol', detail };
   }
-  if (clusterId !== identity.clusterId) {
-    const detail = `This member belongs to cluster "${identity.clusterId}", not to "${clusterId}".`;
+  if (isForeign(fromCluster, identity.clusterId)) {
+    const detail = `This member belongs to cluster "${identity.clusterId}", not to "${fromCluster}".`;
     return { status: 412, title: 'Other cluster', detail };
   }
   if (to !== identity.member) {
     const detail = `This is member "${identity.member}", not "${to}": the address of "${to}" is wrong.`;
     return { status: 412, title: 'Other member', detail };
   }
-  if (!isPeer(from)) {
-    const detail = `Member "${identity.member}" knows no peer "${from}": add it to its list of members.`;
-    return { status: 403, title: 'Unknown member', detail };
+  const applicant = { name: from, diskId: fromDisk, clusterId: fromCluster, isListed: isListed(from) };
+  const refusal = admit(applicant);
+  if (refusal !== null) {
+    return { ...ADMISSION_REFUSALS[refusal.reason], detail: refusal.detail };
   }
   const fromNonce = readHeader(headers, HEADER.nonce);
   if (identity.clusterSecret !== null && !NONCE.test(fromNonce)) {
     const detail = `Member "${identity.member}" asks its peers for the cluster secret; "${from}" offered no proof.`;
     return { status: 401, title: 'Not authenticated', detail };
   }
-  const toNonce = createNonce();
-  return { clusterId, from, to, lane, fromDisk, toDisk: identity.diskId, protocol, fromNonce, toNonce };
+  const { clusterId: toCluster, diskId: toDisk } = identity;
+  const sides = { fromCluster, toCluster, from, to, fromDisk, toDisk, fromNonce, toNonce: createNonce() };
+  return { ...sides, stream, protocol };
+}
+
+/** Two clusters that are not the same; a member that has joined none is foreign to nobody. */
+function isForeign(one: string, other: string): boolean {
+  return one !== '' && other !== '' && one !== other;
 }
 
 /** Headers of the response that opens a stream. */
@@ -157,6 +191,7 @@ export function createResponseHeaders(facts: Handshake, secret: string | null): 
     'cache-control': 'no-store',
     connection: 'close',
     [HEADER.protocol]: String(facts.protocol),
+    [HEADER.cluster]: facts.toCluster,
     [HEADER.from]: facts.to,
     [HEADER.disk]: facts.toDisk,
     ...(secret === null
@@ -168,25 +203,35 @@ export function createResponseHeaders(facts: Handshake, secret: string | null): 
   };
 }
 
+/** Who dials whom, on which stream, and with which nonce. */
+export interface Dialing {
+  readonly identity: Identity;
+  readonly peer: string;
+  readonly stream: StreamName;
+  readonly nonce: string;
+}
+
 /** Checks the head of the response of `peer`: the handshake, or in words why the stream cannot be used. */
 export function acceptResponse(
   headers: IncomingHttpHeaders,
-  lane: Lane,
-  identity: Identity,
-  peer: string,
-  nonce: string,
+  { identity, peer, stream, nonce }: Dialing,
 ): Handshake | string {
   const protocol = Number(readHeader(headers, HEADER.protocol));
   const toDisk = readName(headers, HEADER.disk);
+  const toCluster = readCluster(headers);
   const isSpoken = protocol >= PROTOCOL_RANGE.min && protocol <= PROTOCOL_RANGE.max;
-  if (!isSpoken || !toDisk || readHeader(headers, HEADER.from) !== peer) {
+  if (!isSpoken || !toDisk || toCluster === null || readHeader(headers, HEADER.from) !== peer) {
     return `what answers there is not member "${peer}"`;
   }
+  if (isForeign(toCluster, identity.clusterId)) {
+    return `"${peer}" belongs to cluster "${toCluster}", not to "${identity.clusterId}"`;
+  }
   const facts: Handshake = {
-    clusterId: identity.clusterId,
+    fromCluster: identity.clusterId,
+    toCluster,
     from: identity.member,
     to: peer,
-    lane,
+    stream,
     fromDisk: identity.diskId,
     toDisk,
     protocol,
@@ -212,4 +257,9 @@ function readHeader(headers: IncomingHttpHeaders, name: string): string {
 function readName(headers: IncomingHttpHeaders, name: string): string | null {
   const value = readHeader(headers, name);
   return NAME.test(value) ? value : null;
+}
+
+/** '' is a member without a cluster; null = there is no such header, or no name in it. */
+function readCluster(headers: IncomingHttpHeaders): string | null {
+  return headers[HEADER.cluster] === '' ? '' : readName(headers, HEADER.cluster);
 }

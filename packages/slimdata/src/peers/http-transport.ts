@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import type { Logger } from '../logger.ts';
 import type { MemberName } from '../raft/types.ts';
+import { type Admit, createDefaultAdmission } from './admission.ts';
+import type { TlsMaterial } from './certificate.ts';
 import { encodeMessage, FRAME_HEAD_BYTES } from './codec.ts';
-import { DialedStream } from './dialed-stream.ts';
-import { type Identity, isHandshakeName } from './handshake.ts';
-import { LANES, type Lane, laneOf } from './lane.ts';
+import { type Handshake, type Identity, isHandshakeName } from './handshake.ts';
+import { LANES, laneOf } from './lane.ts';
 import { defaultLimits, type TransportLimits } from './limits.ts';
-import { openListener, type PeerListener } from './peer-listener.ts';
+import { Peer, type PeerAddress } from './peer.ts';
+import { type AnswerOther, openListener, type PeerListener } from './peer-listener.ts';
 import type { PeerMessage, Transport, TransportEvents } from './peer-message.ts';
-import { createCounters, type PeerCounters, type TransportStatistics } from './statistics.ts';
+import { SnapshotError, type SnapshotResult, type SnapshotSource } from './snapshot.ts';
+import type { TransportStatistics } from './statistics.ts';
 import { systemTimers, type Timers } from './timers.ts';
-
-/** Where a peer is reached, e.g. `http://slimfaas-1.slimfaas:3262`; a function is asked at every dial. */
-interface PeerAddress {
-  readonly name: MemberName;
-  readonly url: string | (() => string);
-}
 
 export interface HttpTransportOptions extends Identity {
   /** The other members. */
@@ -24,6 +21,12 @@ export interface HttpTransportOptions extends Identity {
   /** 0 picks a free one. */
   readonly port: number;
   readonly events: TransportEvents;
+  /** Null or absent = plain HTTP. Otherwise all members speak HTTPS and show certificates, besides any secret. */
+  readonly tls?: TlsMaterial | null;
+  /** Absent = peers that have joined this member's cluster, and nobody while it has joined none. */
+  readonly admit?: Admit;
+  /** Answers what is asked on this port besides streams. */
+  readonly answerOther?: AnswerOther;
   readonly logger: Logger;
   /** In [0, 1); spreads redials. */
   readonly random: () => number;
@@ -37,6 +40,14 @@ export interface HttpTransport extends Transport, AsyncDisposable {
   readonly port: number;
   /** Replaces the list of peers: new ones are dialed, streams from and to removed ones end. */
   setPeers(peers: readonly PeerAddress[]): void;
+  /** This member, so far without a cluster, has joined one: handshakes from now on say so. Open streams stay. */
+  setClusterId(clusterId: string): void;
+  /**
+   * Streams a snapshot to a peer, from the chunk that it asks for, and resolves with its answer. Tried once; one at
+   * a time per peer.
+   * @throws SnapshotError, or what the source throws
+   */
+  sendSnapshot(to: MemberName, source: SnapshotSource, signal: AbortSignal): Promise<SnapshotResult>;
   statistics(): TransportStatistics;
 }
 
@@ -50,14 +61,11 @@ export async function openHttpTransport(options: HttpTransportOptions): Promise<
   return transport;
 }
 
-interface Peer {
-  readonly address: PeerAddress;
-  readonly counters: PeerCounters;
-  readonly streams: Readonly<Record<Lane, DialedStream>>;
-}
-
 class PeerTransport implements HttpTransport {
   private readonly options: HttpTransportOptions;
+  private readonly identity: { -readonly [K in keyof Identity]: Identity[K] };
+  private readonly tls: TlsMaterial | null;
+  private readonly admit: Admit;
   private readonly limits: TransportLimits;
   private readonly timers: Timers;
   private readonly peers = new Map<MemberName, Peer>();
@@ -68,10 +76,14 @@ class PeerTransport implements HttpTransport {
 
   constructor(options: HttpTransportOptions) {
     assert(isHandshakeName(options.member), `member name "${options.member}" cannot stand in a header`);
-    assert(isHandshakeName(options.clusterId), `cluster id "${options.clusterId}" cannot stand in a header`);
+    assertClusterId(options.clusterId === '' ? 'none' : options.clusterId);
     assert(isHandshakeName(options.diskId), `disk id "${options.diskId}" cannot stand in a header`);
     assert(options.clusterSecret !== '', 'an empty cluster secret proves nothing: give one, or null');
+    const { member, clusterId, diskId, clusterSecret } = options;
     this.options = options;
+    this.identity = { member, clusterId, diskId, clusterSecret };
+    this.tls = options.tls ?? null;
+    this.admit = options.admit ?? createDefaultAdmission(member, () => this.identity.clusterId);
     this.limits = { ...defaultLimits, ...options.limits };
     this.timers = options.timers ?? systemTimers;
   }
@@ -84,13 +96,18 @@ class PeerTransport implements HttpTransport {
   async listen(): Promise<void> {
     const { events, host, port, logger } = this.options;
     this.listener = await openListener({
-      identity: this.options,
+      identity: this.identity,
       host,
       port,
+      tls: this.tls,
+      admit: this.admit,
       limits: this.limits,
       logger,
       countersOf: (peer) => this.peers.get(peer)?.counters ?? null,
+      onMet: (handshake) => this.meet(handshake),
       onMessage: (from, message) => events.onMessage(from, message),
+      onSnapshot: events.onSnapshot?.bind(events),
+      answerOther: this.options.answerOther ?? null,
     });
     this.setPeers(this.options.peers);
     this.cancelChecks = this.timers.every(this.limits.checkIntervalMs, () => this.check());
@@ -135,6 +152,24 @@ class PeerTransport implements HttpTransport {
     }
   }
 
+  setClusterId(clusterId: string): void {
+    const { member, clusterId: present } = this.identity;
+    assertClusterId(clusterId);
+    assert(present === '' || present === clusterId, `"${member}" belongs to cluster "${present}" for good`);
+    this.identity.clusterId = clusterId;
+  }
+
+  async sendSnapshot(to: MemberName, source: SnapshotSource, signal: AbortSignal): Promise<SnapshotResult> {
+    const peer = this.peers.get(to);
+    if (this.closing !== null || signal.aborted) {
+      throw new SnapshotError('aborted', `The snapshot for "${to}" was not sent.`, { cause: signal.reason });
+    }
+    if (peer === undefined) {
+      throw new SnapshotError('unreachable', `"${to}" is no peer of "${this.identity.member}".`);
+    }
+    return await peer.sendSnapshot(source, signal);
+  }
+
   statistics(): TransportStatistics {
     const listener = this.listener;
     const peers = [...this.peers].map(([name, { counters, streams }]) => {
@@ -157,56 +192,61 @@ class PeerTransport implements HttpTransport {
 
   private async shut(): Promise<void> {
     this.cancelChecks();
-    const streams = [...this.peers.values()].flatMap((peer) => Object.values(peer.streams));
-    for (const stream of streams) {
-      stream.flush();
+    const peers = [...this.peers.values()];
+    for (const peer of peers) {
+      peer.flush();
     }
     this.listener?.stop();
     await new Promise((resolve) => setImmediate(resolve));
-    for (const stream of streams) {
-      stream.close();
+    for (const peer of peers) {
+      peer.close('this member closes');
     }
     await this.listener?.close();
   }
 
   private check(): void {
     for (const peer of this.peers.values()) {
-      for (const stream of Object.values(peer.streams)) {
-        stream.check();
-      }
+      peer.check();
     }
     this.listener?.check();
   }
 
   private createPeer(address: PeerAddress): Peer {
-    const { name, url } = address;
-    const { member, logger, random } = this.options;
-    assert(isHandshakeName(name) && name !== member, `member "${member}" cannot have a peer named "${name}"`);
-    const isHttp = typeof url !== 'string' || (URL.canParse(url) && new URL(url).protocol === 'http:');
-    assert(isHttp, `the address "${url}" of peer "${name}" is not like "http://host:3262"`);
-    const counters = createCounters();
-    const createStream = (lane: Lane) =>
-      new DialedStream({
-        identity: this.options,
-        peer: name,
-        url,
-        lane,
-        limits: this.limits,
-        timers: this.timers,
-        random,
-        logger,
-        counters,
-        onLoss: () => this.lose(name),
-      });
-    return { address, counters, streams: { bulk: createStream('bulk'), control: createStream('control') } };
+    const { identity, tls, admit, limits, timers } = this;
+    const { logger, random, events } = this.options;
+    return new Peer(address, {
+      identity,
+      tls,
+      admit,
+      limits,
+      timers,
+      random,
+      logger,
+      onMet: (handshake) => this.meet(handshake),
+      onRefused: (peer, status, detail) => {
+        if (this.closing === null) {
+          events.onRefused?.(peer, status, detail);
+        }
+      },
+      onLoss: (peer) => this.lose(peer),
+    });
   }
 
   private remove(name: MemberName, peer: Peer): void {
     this.peers.delete(name);
-    for (const stream of Object.values(peer.streams)) {
-      stream.close();
-    }
+    peer.close('the peer was removed');
     this.listener?.forget(name);
+  }
+
+  /** Tells of the other side of a stream, whichever side dialed. */
+  private meet({ from, fromDisk, fromCluster, to, toDisk, toCluster }: Handshake): void {
+    if (this.closing === null) {
+      const peer =
+        from === this.identity.member
+          ? { name: to, diskId: toDisk, clusterId: toCluster }
+          : { name: from, diskId: fromDisk, clusterId: fromCluster };
+      this.options.events.onMet?.(peer);
+    }
   }
 
   /** Reports after this turn, so that the caller of `send` is never called back from within it. */
@@ -224,4 +264,8 @@ class PeerTransport implements HttpTransport {
     }
     this.losses.add(peer);
   }
+}
+
+function assertClusterId(clusterId: string): void {
+  assert(isHandshakeName(clusterId), `cluster id "${clusterId}" cannot stand in a header`);
 }

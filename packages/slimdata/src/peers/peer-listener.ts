@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { MemberName } from '../raft/types.ts';
 import { AcceptedStream, type StreamEnd } from './accepted-stream.ts';
+import type { Admit, PeerIdentity } from './admission.ts';
+import { certificateOf, isCertificateOf, namesOf, type TlsMaterial } from './certificate.ts';
 import {
   acceptRequest,
   createProof,
@@ -10,35 +11,34 @@ import {
   type Handshake,
   type Identity,
   parseStreamPath,
+  type Refusal,
 } from './handshake.ts';
-import type { Lane } from './lane.ts';
+import { IncomingSnapshots } from './incoming-snapshots.ts';
+import type { Lane, StreamName } from './lane.ts';
 import type { TransportLimits } from './limits.ts';
-import type { PeerMessage } from './peer-message.ts';
+import type { PeerMessage, TransportEvents } from './peer-message.ts';
+import { openPort, type Port } from './port.ts';
 import { answerProblem } from './problem.ts';
+import { Refusals } from './refusals.ts';
 import type { PeerCounters } from './statistics.ts';
 
-const HEAD_BYTES_MAX = 8192;
-const HEAD_CHECK_INTERVAL_MS = 1000;
-
-/** Distinct refusals remembered, so that each is logged once. */
-const REFUSALS_REMEMBERED_MAX = 256;
+/** Answers a request that is no stream of a peer. False = this is none of its own either; nothing was done. */
+export type AnswerOther = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 export interface PeerListenerOptions {
   readonly identity: Identity;
   readonly host: string;
   readonly port: number;
+  readonly tls: TlsMaterial | null;
+  readonly admit: Admit;
   readonly limits: TransportLimits;
   readonly logger: Logger;
   /** Null = not a peer. */
   readonly countersOf: (peer: MemberName) => PeerCounters | null;
-  readonly onMessage: (from: MemberName, message: PeerMessage) => void;
-}
-
-interface RefusalFacts {
-  readonly detail: string;
-  readonly peer?: MemberName;
-  readonly lane?: Lane;
-  readonly remote?: string | undefined;
+  readonly onMet: (handshake: Handshake) => void;
+  readonly onMessage: (from: PeerIdentity, message: PeerMessage) => void;
+  readonly onSnapshot: TransportEvents['onSnapshot'];
+  readonly answerOther: AnswerOther | null;
 }
 
 /** Binds the port. @throws the system's error when it cannot. */
@@ -48,49 +48,39 @@ export async function openListener(options: PeerListenerOptions): Promise<PeerLi
   return listener;
 }
 
-/** The port of a member: takes streams of its peers and refuses everything else. One live stream per peer and lane. */
+/** The port of a member: takes streams of its peers, one live stream per peer and name, and hands on other requests. */
 export class PeerListener {
   private readonly options: PeerListenerOptions;
-  private readonly server: Server;
+  private readonly refused: Refusals;
+  private readonly snapshots: IncomingSnapshots;
   private readonly streams = new Set<AcceptedStream>();
   /** Trusted streams by peer and lane. */
   private readonly current = new Map<string, AcceptedStream>();
-  private readonly refusalCounts = new Map<number, number>();
-  private readonly refusalsLogged = new Set<string>();
+  private bound: Port | null = null;
   private stopped = false;
 
   constructor(options: PeerListenerOptions) {
     this.options = options;
-    this.server = createServer(
-      {
-        // A stream is one request that never ends: only its head has a time limit.
-        requestTimeout: 0,
-        headersTimeout: options.limits.headTimeoutMs,
-        connectionsCheckingInterval: Math.min(HEAD_CHECK_INTERVAL_MS, options.limits.headTimeoutMs),
-        maxHeaderSize: HEAD_BYTES_MAX,
-        noDelay: true,
-        keepAlive: true,
-      },
-      (request, response) => this.answer(request, response),
-    );
-    this.server.maxConnections = options.limits.connectionsMax;
+    this.refused = new Refusals(options.logger);
+    this.snapshots = new IncomingSnapshots({ ...options, refusals: this.refused });
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return this.bound?.number ?? this.options.port;
   }
 
   async listen(): Promise<void> {
-    const { port, host } = this.options;
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen({ port, host }, () => {
-        this.server.off('error', reject);
-        resolve();
-      });
+    const { host, port, tls, limits, logger } = this.options;
+    this.bound = await openPort({
+      host,
+      port,
+      tls,
+      limits,
+      onRequest: (request, response) => this.answer(request, response),
+      onUntrusted: (remote, reason) =>
+        this.refused.add(401, { remote, detail: `No trusted TLS connection: ${reason}.` }),
+      onFailed: (error) => logger.error({ reason: error.message }, 'peer_listener_failed'),
     });
-    const { logger } = this.options;
-    this.server.on('error', (error) => logger.error({ reason: error.message }, 'peer_listener_failed'));
   }
 
   isAccepted(peer: MemberName, lane: Lane): boolean {
@@ -98,13 +88,14 @@ export class PeerListener {
   }
 
   refusals(): Record<number, number> {
-    return Object.fromEntries(this.refusalCounts);
+    return this.refused.totals();
   }
 
   check(): void {
     for (const stream of this.streams) {
       stream.check();
     }
+    this.snapshots.check();
   }
 
   /** Ends the streams of a peer that is none any more. */
@@ -114,9 +105,10 @@ export class PeerListener {
         stream.end('closed', 'the peer was removed');
       }
     }
+    this.snapshots.forget(peer);
   }
 
-  /** From here on no message is handed over. */
+  /** From here on no message is handed over, and no request is answered. */
   stop(): void {
     this.stopped = true;
   }
@@ -126,16 +118,20 @@ export class PeerListener {
     for (const stream of this.streams) {
       stream.end('closed', 'this member closes');
     }
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    this.server.closeAllConnections();
-    await closed;
+    await Promise.all([this.snapshots.close(), this.bound?.close()]);
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
-    const lane = parseStreamPath(request.url);
-    if (lane === null) {
-      const detail = 'This port answers members of the cluster only.';
-      answerProblem(response, { status: 404, title: 'Not found', detail });
+    if (this.stopped) {
+      request.socket.destroy();
+      return;
+    }
+    const stream = parseStreamPath(request.url);
+    if (stream === null) {
+      if (this.options.answerOther?.(request, response) !== true) {
+        const detail = 'This port answers members of the cluster only.';
+        answerProblem(response, { status: 404, title: 'Not found', detail });
+      }
       return;
     }
     if (request.method !== 'POST') {
@@ -143,35 +139,65 @@ export class PeerListener {
       answerProblem(response, { status: 405, title: 'Method not allowed', detail: 'A stream is a POST.' });
       return;
     }
-    const { identity, countersOf } = this.options;
-    const isPeer = (name: MemberName) => countersOf(name) !== null;
-    const outcome = acceptRequest(request.headers, lane, identity, isPeer);
+    const outcome = this.shakeHands(request, stream);
     if ('status' in outcome) {
-      this.countRefusal(outcome.status, { remote: request.socket.remoteAddress, detail: outcome.detail });
+      this.refused.add(outcome.status, { remote: request.socket.remoteAddress, detail: outcome.detail });
       answerProblem(response, outcome);
     } else {
       this.accept(request, response, outcome);
     }
   }
 
+  private shakeHands(request: IncomingMessage, stream: StreamName): Handshake | Refusal {
+    const { identity, countersOf, admit, tls } = this.options;
+    const isListed = (name: MemberName) => countersOf(name) !== null;
+    const outcome = acceptRequest(request.headers, stream, { identity, isListed, admit });
+    if ('status' in outcome || tls === null) {
+      return outcome;
+    }
+    const certificate = certificateOf(request.socket);
+    if (isCertificateOf(certificate, outcome.from)) {
+      return outcome;
+    }
+    const shown = certificate === undefined ? 'no certificate' : `a certificate for ${namesOf(certificate)}`;
+    const detail = `"${outcome.from}" shows ${shown}: give each member one in its own name.`;
+    return { status: 401, title: 'Not authenticated', detail };
+  }
+
   private accept(request: IncomingMessage, response: ServerResponse, handshake: Handshake): void {
-    const { identity, limits, onMessage } = this.options;
-    const { clusterSecret } = identity;
-    const { from } = handshake;
+    const { clusterSecret } = this.options.identity;
+    const { stream } = handshake;
     response.writeHead(200, createResponseHeaders(handshake, clusterSecret));
     response.flushHeaders();
+    const proof = clusterSecret === null ? null : createProof(clusterSecret, 'dialer', handshake);
+    if (stream === 'snapshot') {
+      this.snapshots.accept(request, response, handshake, proof);
+    } else {
+      this.acceptLane(request, response, { ...handshake, stream }, proof);
+    }
+  }
+
+  private acceptLane(
+    request: IncomingMessage,
+    response: ServerResponse,
+    handshake: AcceptedStream['handshake'],
+    proof: Buffer | null,
+  ): void {
+    const { limits, onMessage } = this.options;
+    const { from: name, fromDisk: diskId } = handshake;
+    const from: PeerIdentity = { name, diskId };
     const stream = new AcceptedStream(request, response, {
       handshake,
-      proof: clusterSecret === null ? null : createProof(clusterSecret, 'dialer', handshake),
+      proof,
       limits,
       onTrusted: (trusted) => this.replace(trusted),
       onBytes: (length) =>
-        this.update(from, (counters) => {
+        this.update(name, (counters) => {
           counters.bytesReceived += length;
         }),
       onMessage: (message) => {
         if (!this.stopped) {
-          this.update(from, (counters) => {
+          this.update(name, (counters) => {
             counters.framesReceived += 1;
           });
           onMessage(from, message);
@@ -184,15 +210,19 @@ export class PeerListener {
 
   /** The newest trusted stream is the peer's; an older one belongs to a connection that the peer gave up. */
   private replace(stream: AcceptedStream): void {
-    const { from, lane, fromDisk } = stream.handshake;
+    const { handshake } = stream;
+    const { from, stream: lane, fromDisk } = handshake;
     const key = keyOf(from, lane);
     this.current.get(key)?.end('replaced', 'a newer stream of the same peer');
     this.current.set(key, stream);
     this.options.logger.info({ peer: from, lane, disk: fromDisk }, 'peer_stream_accepted');
+    if (!this.stopped) {
+      this.options.onMet(handshake);
+    }
   }
 
   private ended(stream: AcceptedStream, end: StreamEnd, detail: string): void {
-    const { from, lane } = stream.handshake;
+    const { from, stream: lane } = stream.handshake;
     const { logger } = this.options;
     const key = keyOf(from, lane);
     this.streams.delete(stream);
@@ -200,7 +230,8 @@ export class PeerListener {
       this.current.delete(key);
     }
     if (!stream.isTrusted) {
-      this.countRefusal(401, { peer: from, lane, detail: `No proof of member "${from}": ${detail}.` });
+      const reason = `No proof of member "${from}": ${detail}.`;
+      this.refused.add(401, { peer: from, stream: lane, detail: reason });
     } else if (end === 'malformed') {
       this.update(from, (counters) => {
         counters.malformed += 1;
@@ -215,15 +246,6 @@ export class PeerListener {
     const counters = this.options.countersOf(peer);
     if (counters !== null) {
       change(counters);
-    }
-  }
-
-  /** Logged once per distinct reason; the count goes on. */
-  private countRefusal(status: number, facts: RefusalFacts): void {
-    this.refusalCounts.set(status, (this.refusalCounts.get(status) ?? 0) + 1);
-    if (this.refusalsLogged.size < REFUSALS_REMEMBERED_MAX && !this.refusalsLogged.has(facts.detail)) {
-      this.refusalsLogged.add(facts.detail);
-      this.options.logger.warn({ status, ...facts }, 'peer_refused');
     }
   }
 }

@@ -14,6 +14,9 @@ export interface PeerCounters {
   bytesReceived: number;
   /** Streams of this peer that ended because their bytes made no sense. */
   malformed: number;
+  /** Chunks of snapshots, without their frames; not part of the bytes above. */
+  snapshotBytesSent: number;
+  snapshotBytesReceived: number;
 }
 
 /** One peer as it is now. */
@@ -40,5 +43,7 @@ export function createCounters(): PeerCounters {
     bytesSent: 0,
     bytesReceived: 0,
     malformed: 0,
+    snapshotBytesSent: 0,
+    snapshotBytesReceived: 0,
   };
 }

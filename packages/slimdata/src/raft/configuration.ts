@@ -1,18 +1,5 @@
 import assert from 'node:assert/strict';
-import type { JointVoters } from './quorum.ts';
-import type { MemberName } from './types.ts';
-
-/**
- * Who takes part (paper §6, thesis chapter 4). Invariants, checked after every change:
- * a learner is never a voter of either half; `learnersNext` are voters of `outgoing` that become learners
- * when the joint configuration is left; outside joint consensus `outgoing` and `learnersNext` are empty.
- */
-export interface Configuration extends JointVoters {
-  readonly learners: ReadonlySet<MemberName>;
-  readonly learnersNext: ReadonlySet<MemberName>;
-  /** The leader leaves the joint configuration by itself as soon as it is committed. */
-  readonly autoLeave: boolean;
-}
+import type { Configuration, MemberName } from './types.ts';
 
 /** A configuration with, for each of its members, the index of the first entry to offer it. */
 export interface Membership {
@@ -53,6 +40,11 @@ export function createConfiguration(voters: Iterable<MemberName>): Configuration
 /** True for a voter of either half: it may campaign and its vote counts. */
 export function isVoter(configuration: Configuration, member: MemberName): boolean {
   return configuration.voters.has(member) || configuration.outgoing.has(member);
+}
+
+/** True while decisions need two majorities. */
+export function isJoint(configuration: Configuration): boolean {
+  return configuration.outgoing.size > 0;
 }
 
 /** Everyone whom the leader replicates to, itself included; each once. */
@@ -184,7 +176,8 @@ function sealed(draft: Draft, autoLeave: boolean): MembershipResult {
   return { membership: { configuration, nextIndex } };
 }
 
-function checkInvariants(configuration: Configuration, nextIndex: ReadonlyMap<MemberName, number>): void {
+/** Ends the process for a configuration that no sequence of changes leads to. */
+export function assertConfiguration(configuration: Configuration): void {
   const { voters, outgoing, learners, learnersNext, autoLeave } = configuration;
   for (const member of learners) {
     assert(!voters.has(member) && !outgoing.has(member), `learner "${member}" is also a voter`);
@@ -193,6 +186,10 @@ function checkInvariants(configuration: Configuration, nextIndex: ReadonlyMap<Me
     assert(outgoing.has(member), `"${member}" waits to become a learner but is no outgoing voter`);
   }
   assert(outgoing.size > 0 || (learnersNext.size === 0 && !autoLeave), 'leftovers of a joint configuration');
+}
+
+function checkInvariants(configuration: Configuration, nextIndex: ReadonlyMap<MemberName, number>): void {
+  assertConfiguration(configuration);
   const members = membersOf(configuration);
   assert(
     members.length === nextIndex.size && members.every((member) => nextIndex.has(member)),

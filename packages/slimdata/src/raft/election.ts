@@ -6,6 +6,9 @@ import type { MemberName, PreVote, PreVoteResponse, RequestVote, RequestVoteResp
 /** The election timeout passed without a leader (paper §5.2). */
 export function electionTimedOut(state: RaftState): void {
   if (!state.electable) {
+    // It cannot campaign, but its vote may be needed: others may count it as a voter already (thesis §4.2.2).
+    // So it too must stop being loyal to a leader that it does not hear.
+    becomeFollower(state, state.term, null);
     state.drawElectionTimeout();
     return;
   }

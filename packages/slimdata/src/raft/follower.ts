@@ -10,24 +10,17 @@ export function receiveAppendEntries(state: RaftState, from: MemberName, message
   const { log, outbox, term } = state;
   const { prevLogIndex, prevLogTerm, entries, leaderCommit } = message;
   assert(entries[0] === undefined || entries[0].index === prevLogIndex + 1, 'entries follow prevLogIndex');
-  if (log.termAt(prevLogIndex) !== prevLogTerm) {
-    // A refusal promises nothing; the sooner it leaves, the sooner the leader finds where the logs agree.
-    const hint = log.lastPossibleMatch(prevLogIndex, prevLogTerm);
-    outbox.sendNow(from, {
-      type: 'AppendEntriesResponse',
-      term,
-      success: false,
-      prevLogIndex,
-      matchIndex: 0,
-      hintIndex: hint.index,
-      hintTerm: hint.term,
-    });
+  // What is compacted here is committed and so equal to the leader's (leader completeness, paper §5.4.3): of a
+  // message that begins before it, the rest is looked at.
+  const skipped = Math.max(0, log.base.index - prevLogIndex);
+  if (skipped === 0 && log.termAt(prevLogIndex) !== prevLogTerm) {
+    refuseAppend(state, from, message);
     return;
   }
-  log.merge(entries);
+  log.merge(entries.slice(skipped));
   // Only what this message covers is known to equal the leader's log. Anything after it may be a leftover of
   // another term, which a larger leaderCommit would commit wrongly (paper figure 2, receiver step 5).
-  const matchIndex = prevLogIndex + entries.length;
+  const matchIndex = Math.max(prevLogIndex + entries.length, log.base.index);
   log.commitTo(Math.min(leaderCommit, matchIndex));
   outbox.sendAfterDurable(from, {
     type: 'AppendEntriesResponse',
@@ -37,6 +30,24 @@ export function receiveAppendEntries(state: RaftState, from: MemberName, message
     matchIndex,
     hintIndex: 0,
     hintTerm: 0,
+  });
+}
+
+/** A refusal promises nothing; the sooner it leaves, the sooner the leader finds where the logs agree. */
+function refuseAppend(state: RaftState, from: MemberName, message: AppendEntries): void {
+  const { log, outbox, term } = state;
+  const { prevLogIndex, prevLogTerm } = message;
+  const hintIndex = log.lastPossibleMatch(prevLogIndex, prevLogTerm);
+  const hintTerm = log.termAt(hintIndex);
+  assert(hintTerm !== undefined, `the log of "${from}" differs at ${log.base.index}, which is committed`);
+  outbox.sendNow(from, {
+    type: 'AppendEntriesResponse',
+    term,
+    success: false,
+    prevLogIndex,
+    matchIndex: 0,
+    hintIndex,
+    hintTerm,
   });
 }
 

@@ -1,3 +1,4 @@
+import { continueMembershipChange } from './membership.ts';
 import { voteResult } from './quorum.ts';
 import type { Leading, RaftState } from './raft-state.ts';
 import { confirmReads, needsReadRound, refuseOverdueReads, takeUpEarlyReads } from './read-index.ts';
@@ -23,8 +24,13 @@ export function tickLeader(state: RaftState, leading: Leading): void {
 
 /** What a leader sends on its own account once a batch of inputs has been taken in. */
 export function flushLeader(state: RaftState, leading: Leading): void {
+  continueMembershipChange(state, leading);
   replicate(state, leading);
   continueTransfer(state, leading);
+  if (leading.retiring && (leading.transfer === null || leading.transfer.handedOver)) {
+    becomeFollower(state, state.term, null);
+    return;
+  }
   takeUpEarlyReads(state, leading);
   if (needsReadRound(leading)) {
     broadcastHeartbeat(state, leading);
@@ -45,7 +51,7 @@ export function receiveHeartbeatResponse(
   progress.recentlyActive = true;
   progress.ackedRound = Math.max(progress.ackedRound, message.round);
   progress.resume();
-  if (progress.probing || progress.match < state.log.lastIndex) {
+  if (progress.state === 'probe' || progress.match < state.log.lastIndex) {
     // It answers here but lags there: find out whether appends to it were lost.
     progress.appendDue = true;
   }
@@ -53,10 +59,11 @@ export function receiveHeartbeatResponse(
 }
 
 /** The transport lost something that was meant for `peer`: what was sent optimistically may not have arrived. */
-export function peerUnreachable(leading: Leading, peer: MemberName): void {
+export function peerUnreachable(state: RaftState, leading: Leading, peer: MemberName): void {
   const progress = leading.peers.get(peer);
-  if (progress !== undefined && !progress.probing) {
-    progress.becomeProbe();
+  // A probe waits for a sign of life anyway, and how a snapshot fares is told by who sends it.
+  if (progress?.state === 'replicate') {
+    progress.becomeProbe(state.log.base.index);
   }
 }
 

@@ -1,10 +1,11 @@
-import type { Envelope, MemberName, RaftMessage, ReadReady } from './types.ts';
+import type { Envelope, MemberName, RaftMessage, ReadReady, SnapshotNeeded } from './types.ts';
 
 /** Collects what leaves the core until the effects are taken. */
 export class Outbox {
   #now: Envelope[] = [];
   #afterDurable: Envelope[] = [];
   #readReady: ReadReady[] = [];
+  #snapshotsNeeded: SnapshotNeeded[] = [];
 
   /** For requests and for answers that promise nothing. */
   sendNow(to: MemberName, message: RaftMessage): void {
@@ -27,6 +28,10 @@ export class Outbox {
     this.#readReady.push({ request, index });
   }
 
+  snapshotNeeded(needed: SnapshotNeeded): void {
+    this.#snapshotsNeeded.push(needed);
+  }
+
   takeNow(): Envelope[] {
     const taken = this.#now;
     this.#now = [];
@@ -42,6 +47,12 @@ export class Outbox {
   takeReadReady(): ReadReady[] {
     const taken = this.#readReady;
     this.#readReady = [];
+    return taken;
+  }
+
+  takeSnapshotsNeeded(): SnapshotNeeded[] {
+    const taken = this.#snapshotsNeeded;
+    this.#snapshotsNeeded = [];
     return taken;
   }
 }

@@ -3,6 +3,8 @@ import type { Outbox } from './outbox.ts';
 import type { LogWrite, RaftLog } from './raft-log.ts';
 import type { Envelope, HardState, PersistEffect } from './types.ts';
 
+const NO_LOG_WRITE: LogWrite = { snapshot: null, truncateFrom: null, entries: [] };
+
 interface Outstanding {
   readonly token: number;
   readonly hardState: HardState | null;
@@ -46,10 +48,11 @@ export class Persistence {
     this.#lastToken = token;
     this.#handed = hardState;
     this.#outstanding.push({ token, hardState: hardStateChanged ? hardState : null });
-    const { truncateFrom, entries }: LogWrite = write ?? { truncateFrom: null, entries: [] };
+    const { snapshot, truncateFrom, entries }: LogWrite = write ?? NO_LOG_WRITE;
     return {
       token,
       hardState: hardStateChanged ? hardState : null,
+      snapshot,
       truncateFrom,
       entries,
       sendAfterDurable,

@@ -8,6 +8,8 @@ export interface WindowLimits {
   readonly maxInflightBytes: number;
 }
 
+export type ProgressState = 'probe' | 'replicate' | 'snapshot';
+
 interface Inflight {
   readonly lastIndex: number;
   readonly bytes: number;
@@ -16,11 +18,17 @@ interface Inflight {
 /**
  * What the leader knows of one peer (paper figure 2: nextIndex and matchIndex; thesis §10.2.1: pipelining).
  *
- *            acknowledged                     rejected, unreachable
- *   probe ------------------> replicate --------------------------> probe
+ *              acknowledged                     rejected, unreachable
+ *   probe ---------------------> replicate --------------------------> probe
+ *     |  ^                           ^
+ *     |  | sent or failed            | acknowledged, all that it lacks is in the log
+ *     |  |                           |
+ *     +--+-----> snapshot -----------+
+ *     may agree only before what the log still holds
  *
  * - probe: where the logs agree is not known. One append, then wait for its answer or a heartbeat's.
  * - replicate: appends follow each other without waiting, up to a window of messages and bytes.
+ * - snapshot: the driver streams one (paper §7). No appends; heartbeats go on.
  *
  * Invariant: `match` < `next`; `match` never decreases.
  */
@@ -29,9 +37,11 @@ export class Progress {
   #match = 0;
   /** Index of the next entry to send. */
   #next: number;
-  #probing = true;
+  #state: ProgressState = 'probe';
   /** Probing: the one append is under way. */
   #probeSent = false;
+  /** Snapshot: the driver has not been told yet. */
+  #snapshotDue = false;
   /** Sent and unanswered, in order of index. */
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
@@ -59,26 +69,26 @@ export class Progress {
     return this.#next;
   }
 
-  get probing(): boolean {
-    return this.#probing;
+  get state(): ProgressState {
+    return this.#state;
   }
 
-  /** True while a probe is under way: nothing at all is sent. */
+  /** True while a probe or a snapshot is under way: no append at all is sent. */
   get waiting(): boolean {
-    return this.#probing && this.#probeSent;
+    return this.#state === 'snapshot' || (this.#state === 'probe' && this.#probeSent);
   }
 
   /** True while an append with entries may be sent. */
   get open(): boolean {
-    return this.#probing
-      ? !this.#probeSent
-      : this.#inflight.length < this.#limits.maxInflight &&
-          this.#inflightBytes < this.#limits.maxInflightBytes;
+    return this.#state === 'replicate'
+      ? this.#inflight.length < this.#limits.maxInflight &&
+          this.#inflightBytes < this.#limits.maxInflightBytes
+      : !this.waiting;
   }
 
   /** Notes an append of `count` entries from `next` on. */
   sent(count: number, bytes: number): void {
-    if (this.#probing) {
+    if (this.#state === 'probe') {
       this.#probeSent = true;
       return;
     }
@@ -92,9 +102,10 @@ export class Progress {
 
   /**
    * The peer has everything up to `index`, durably. Answers may come late, twice and out of order.
+   * @param baseIndex up to where this leader's log is compacted.
    * @returns true if `match` advanced.
    */
-  acknowledged(index: number): boolean {
+  acknowledged(index: number, baseIndex: number): boolean {
     const advanced = index > this.#match;
     if (advanced) {
       this.#match = index;
@@ -102,9 +113,13 @@ export class Progress {
       this.#free(index);
     }
     // A probe that fits shows where the logs agree, even if it brought nothing new.
-    if (this.#probing && (advanced || index >= this.#next - 1)) {
-      this.#probing = false;
+    const found = this.#state === 'probe' && (advanced || index >= this.#next - 1);
+    // By the snapshot or by appends that were thought lost: what comes next is in the log.
+    const broughtUp = this.#state === 'snapshot' && this.#match >= baseIndex;
+    if (found || broughtUp) {
+      this.#state = 'replicate';
       this.#probeSent = false;
+      this.#snapshotDue = false;
       this.#next = this.#match + 1;
     }
     this.#check();
@@ -113,32 +128,61 @@ export class Progress {
 
   /**
    * The peer's log does not hold the entry at `prevLogIndex`; it may agree up to `lastPossibleMatch`.
+   * @param baseIndex up to where this leader's log is compacted: from before it, only a snapshot helps.
    * @returns false for an answer to a question that is no longer open.
    */
-  rejected(prevLogIndex: number, lastPossibleMatch: number): boolean {
+  rejected(prevLogIndex: number, lastPossibleMatch: number, baseIndex: number): boolean {
     // What was acknowledged in this term stays on the peer, so the rejection predates it; or the peer's disk has
     // lost it, and asking the same again at once would go on at the speed of the network.
-    if (prevLogIndex <= this.#match) {
+    if (this.#state === 'snapshot' || prevLogIndex <= this.#match) {
       return false;
     }
-    if (this.#probing) {
+    if (this.#state === 'probe') {
       if (prevLogIndex !== this.#next - 1) {
         return false;
       }
       this.#next = Math.max(Math.min(prevLogIndex, lastPossibleMatch + 1), this.#match + 1);
       this.#probeSent = false;
+      if (this.#next <= baseIndex) {
+        this.#state = 'snapshot';
+        this.#snapshotDue = true;
+      }
     } else {
-      this.becomeProbe();
+      this.becomeProbe(baseIndex);
     }
     this.#check();
     return true;
   }
 
-  /** Back to asking where the logs agree, from what is known for certain. */
-  becomeProbe(): void {
-    this.#probing = true;
+  /** @returns true once per stay in `snapshot`: the driver is to be told. */
+  takeSnapshotDue(): boolean {
+    const due = this.#snapshotDue;
+    this.#snapshotDue = false;
+    return due;
+  }
+
+  /**
+   * The driver's attempt to send a snapshot is over. Whether it helped shows in the answer to a probe, which waits
+   * for a sign of life: a peer that cannot be reached is not asked over and over.
+   * @param next where to ask if nothing better is known.
+   */
+  snapshotEnded(next: number): void {
+    if (this.#state === 'snapshot') {
+      this.becomeProbe(0);
+      this.#probeSent = true;
+      this.#next = Math.max(this.#next, next);
+    }
+  }
+
+  /**
+   * Back to asking where the logs agree, from what is known for certain, but not from before what the log still
+   * holds: the peer may have more than it could tell, and a snapshot is sent to one that has said that it lacks it.
+   */
+  becomeProbe(baseIndex: number): void {
+    this.#state = 'probe';
     this.#probeSent = false;
-    this.#next = this.#match + 1;
+    this.#snapshotDue = false;
+    this.#next = Math.max(this.#match, baseIndex) + 1;
     this.#inflight = [];
     this.#inflightBytes = 0;
     this.sentCommit = 0;

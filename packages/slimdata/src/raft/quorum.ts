@@ -1,13 +1,4 @@
-import type { MemberName } from './types.ts';
-
-/**
- * The voters of a configuration. `outgoing` is empty outside joint consensus; while it is not, every
- * decision needs a majority of `voters` and a majority of `outgoing` (paper §6).
- */
-export interface JointVoters {
-  readonly voters: ReadonlySet<MemberName>;
-  readonly outgoing: ReadonlySet<MemberName>;
-}
+import type { JointVoters, MemberName } from './types.ts';
 
 export type VoteResult = 'won' | 'pending' | 'lost';
 

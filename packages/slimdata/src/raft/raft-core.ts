@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { MemberChange } from './configuration.ts';
 import {
   electionTimedOut,
   ownVoteDurable,
@@ -9,20 +10,26 @@ import {
 } from './election.ts';
 import { answerEarlierTerm, receiveAppendEntries, receiveHeartbeat, receiveTimeoutNow } from './follower.ts';
 import { flushLeader, peerUnreachable, receiveHeartbeatResponse, tickLeader } from './leader.ts';
+import { changeMembership, type MembershipChangeResult } from './membership.ts';
 import { Persistence } from './persistence.ts';
 import { completeOptions, type RaftOptions } from './raft-options.ts';
 import { RaftState } from './raft-state.ts';
 import { receiveReadIndex, receiveReadIndexResponse, requestRead, tickForwardedReads } from './read-index.ts';
 import { advanceCommit, type ProposeResult, propose, receiveAppendEntriesResponse } from './replication.ts';
 import { becomeFollower, hearsLeader } from './role.ts';
+import { type RestoreResult, restore, snapshotFailed, snapshotSent, wantsSnapshot } from './snapshot.ts';
 import { startTransfer, type TransferResult } from './transfer.ts';
 import {
+  type Configuration,
   type Effects,
   type Entry,
   EntryKind,
   type Leadership,
+  type LogPosition,
   type MemberName,
+  type PeerProgress,
   type RaftMessage,
+  type ReceivedSnapshot,
   type Role,
 } from './types.ts';
 
@@ -35,18 +42,21 @@ import {
  * - send `sendNow`, at most once each; losing, delaying, reordering or doubling messages is safe;
  * - write each `persist` in the order of tokens, each all or nothing; when it is durable send its
  *   `sendAfterDurable` and call `persisted(token)`;
- * - apply `committed` in order; answer reads once `index` is applied.
+ * - apply `committed` in order; answer reads once `index` is applied;
+ * - stream a snapshot to each of `snapshotsNeeded` and report how that went.
  * A broken invariant throws an AssertionError: the state can no longer be trusted and the process must end.
  */
 export class RaftCore {
   readonly #state: RaftState;
   readonly #persistence: Persistence;
   #leadershipTaken: Leadership;
+  #configurationTaken: Configuration;
 
   constructor(options: RaftOptions) {
     this.#state = new RaftState(completeOptions(options));
     this.#persistence = new Persistence(options.hardState);
     this.#leadershipTaken = this.#leadership();
+    this.#configurationTaken = this.#state.configuration;
   }
 
   get term(): number {
@@ -54,7 +64,7 @@ export class RaftCore {
   }
 
   get role(): Role {
-    return this.#state.role;
+    return this.#state.reportedRole;
   }
 
   /** Leader of `term` as far as this member knows. */
@@ -80,7 +90,40 @@ export class RaftCore {
     return this.#state.log.durableIndex;
   }
 
-  /** Term of the entry at `index`; 0 for index 0, undefined past the end of the log. */
+  /** Position before the first entry that is still in the log. */
+  get base(): LogPosition {
+    return this.#state.log.base;
+  }
+
+  /** In force: the last one in the log, committed or not. */
+  get configuration(): Configuration {
+    return this.#state.configuration;
+  }
+
+  /** Index of the entry that put `configuration` into force: committed if not above `commitIndex`. */
+  get configurationIndex(): number {
+    return this.#state.log.configurations.latestIndex;
+  }
+
+  /**
+   * The configuration in force at the entry `index`, as it belongs into a checkpoint of that index. Known from `base`
+   * or the checkpoint that this core started with, whichever is later.
+   */
+  configurationAt(index: number): Configuration {
+    return this.#state.log.configurations.at(index);
+  }
+
+  /** How far each other member is, as this leader knows; empty on others. */
+  get peers(): readonly PeerProgress[] {
+    return [...(this.#state.leading?.peers ?? [])].map(([member, { match, state, recentlyActive }]) => ({
+      member,
+      match,
+      state,
+      recentlyActive,
+    }));
+  }
+
+  /** Term of the entry at `index`; 0 for index 0, undefined past the end of the log and before `base`. */
   termAt(index: number): number | undefined {
     return this.#state.log.termAt(index);
   }
@@ -166,13 +209,53 @@ export class RaftCore {
   /** Something sent to `peer` was dropped. Must be called for every drop that the transport knows of. */
   unreachable(peer: MemberName): void {
     if (this.#state.leading !== null) {
-      peerUnreachable(this.#state.leading, peer);
+      peerUnreachable(this.#state, this.#state.leading, peer);
     }
   }
 
   /** Hands leadership to another voter. */
   transferLeadership(to: MemberName): TransferResult {
     return startTransfer(this.#state, to);
+  }
+
+  /** Begins a change of membership, by joint consensus; all of `changes` take effect together. */
+  changeMembership(changes: readonly MemberChange[]): MembershipChangeResult {
+    return changeMembership(this.#state, changes);
+  }
+
+  /**
+   * A durable checkpoint covers the entries up to `index`, and they are removed from the log store, or will be. At
+   * most what was handed out as `committed`.
+   */
+  compact(index: number): void {
+    this.#state.log.compact(index);
+  }
+
+  /** The stream that `snapshotsNeeded` asked for ended well: `peer` has a snapshot of `index`, or did not want it. */
+  snapshotSent(peer: MemberName, index: number): void {
+    if (this.#state.leading !== null) {
+      snapshotSent(this.#state, this.#state.leading, peer, index);
+    }
+  }
+
+  /** The stream that `snapshotsNeeded` asked for failed. Asked for again when the peer still needs it and lives. */
+  snapshotFailed(peer: MemberName): void {
+    if (this.#state.leading !== null) {
+      snapshotFailed(this.#state.leading, peer);
+    }
+  }
+
+  /** True if a snapshot of this position would bring anything here: to be asked before one is taken in. */
+  wantsSnapshot(position: LogPosition): boolean {
+    return wantsSnapshot(this.#state, position);
+  }
+
+  /**
+   * A snapshot from a leader is complete and durable here, in place of the former checkpoint. Its acknowledgement
+   * leaves with the next effects, the reset of the log with their `persist`.
+   */
+  restore(snapshot: ReceivedSnapshot): RestoreResult {
+    return restore(this.#state, snapshot);
   }
 
   /** Everything that the inputs since the last call ask of the outside. */
@@ -189,6 +272,8 @@ export class RaftCore {
       committed: log.takeCommitted(),
       readReady: outbox.takeReadReady(),
       leadership: this.#takeLeadership(),
+      snapshotsNeeded: outbox.takeSnapshotsNeeded(),
+      configurationChanged: this.#takeConfiguration(),
     };
   }
 
@@ -231,8 +316,17 @@ export class RaftCore {
   }
 
   #leadership(): Leadership {
-    const { role, term, leader } = this.#state;
-    return { role, term, leader };
+    const { reportedRole, term, leader } = this.#state;
+    return { role: reportedRole, term, leader };
+  }
+
+  #takeConfiguration(): Configuration | null {
+    const { configuration } = this.#state;
+    if (configuration === this.#configurationTaken) {
+      return null;
+    }
+    this.#configurationTaken = configuration;
+    return configuration;
   }
 
   #takeLeadership(): Leadership | null {

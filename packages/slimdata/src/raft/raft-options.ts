@@ -1,16 +1,29 @@
 import assert from 'node:assert/strict';
-import type { Entry, HardState, MemberName } from './types.ts';
+import { createConfiguration } from './configuration.ts';
+import type { Entry, HardState, LogPosition, MemberName, SnapshotPosition } from './types.ts';
 
 /** What a core is constructed from. Bounds that are left out get the default named with each. */
 export interface RaftOptions {
   /** Name of this member. */
   readonly member: MemberName;
-  /** Voters of the initial configuration, this member included if it is one. */
+  /**
+   * Voters of the configuration before the first entry, this member included if it is one. The same on every
+   * member that starts with it, and at every start. Empty for a member that joins: it learns from its leader
+   * whom it belongs to. Not looked at when there is a `checkpoint`.
+   */
   readonly voters: readonly MemberName[];
   /** As recovered; `{ term: 0, votedFor: null }` on a fresh disk. */
   readonly hardState: HardState;
-  /** As recovered: durable, contiguous from index 1. */
+  /** As recovered: durable, contiguous, the first one following `base`. */
   readonly entries: readonly Entry[];
+  /** Last position that was compacted away from the log. Default: nothing was. */
+  readonly base?: LogPosition;
+  /**
+   * Applied state as recovered, durable: `committed` goes on after it. Not before `base`. If the log does not hold
+   * its position, the process ended between a snapshot and the reset of the log that follows it; the reset is
+   * then the first write. Default: none.
+   */
+  readonly checkpoint?: SnapshotPosition;
   /** Minimum election timeout T in ticks; the actual one is drawn from [T, 2T). */
   readonly electionTicks: number;
   /** Ticks between heartbeats; less than `electionTicks`. */
@@ -31,6 +44,8 @@ export interface RaftOptions {
 
 const MIB = 1024 * 1024;
 
+const BEGINNING: LogPosition = { index: 0, term: 0 };
+
 /** Fills in defaults and checks related values against each other. A wrong value is a programmer error. */
 export function completeOptions(options: RaftOptions): Required<RaftOptions> {
   const complete = {
@@ -39,10 +54,11 @@ export function completeOptions(options: RaftOptions): Required<RaftOptions> {
     maxInflightBytes: 8 * MIB,
     maxUncommittedBytes: 64 * MIB,
     maxPendingReads: 4096,
+    base: BEGINNING,
+    checkpoint: { ...BEGINNING, configuration: createConfiguration(options.voters) },
     ...options,
   };
   assert(complete.member !== '', 'the member has a name');
-  assert(complete.voters.length > 0, 'the configuration has a voter');
   assert.equal(new Set(complete.voters).size, complete.voters.length, 'a voter is named once');
   assertCount('heartbeatTicks', complete.heartbeatTicks);
   assertCount('electionTicks', complete.electionTicks);
@@ -55,9 +71,17 @@ export function completeOptions(options: RaftOptions): Required<RaftOptions> {
   assertCount('maxInflightBytes', complete.maxInflightBytes);
   assertCount('maxUncommittedBytes', complete.maxUncommittedBytes);
   assertCount('maxPendingReads', complete.maxPendingReads);
-  const lastTerm = complete.entries.at(-1)?.term ?? 0;
-  assert(complete.hardState.term >= lastTerm, `term ${complete.hardState.term} below an entry's ${lastTerm}`);
+  assertRecovered(complete);
   return complete;
+}
+
+function assertRecovered({ entries, base, checkpoint, hardState }: Required<RaftOptions>): void {
+  assert(
+    checkpoint.index >= base.index,
+    `the log begins after ${base.index}, but the checkpoint ends at ${checkpoint.index}: entries are missing`,
+  );
+  const lastTerm = entries.at(-1)?.term ?? base.term;
+  assert(hardState.term >= lastTerm, `term ${hardState.term} below an entry's ${lastTerm}`);
 }
 
 function assertCount(name: string, value: number): void {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { type Configuration, createConfiguration, isVoter } from './configuration.ts';
+import { isVoter } from './configuration.ts';
 import { Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
 import { RaftLog } from './raft-log.ts';
 import type { RaftOptions } from './raft-options.ts';
-import type { MemberName, Role } from './types.ts';
+import type { Configuration, MemberName, Role } from './types.ts';
 
 /** A read asked of the leader, by itself or by another member. */
 export interface AskedRead {
@@ -47,6 +47,8 @@ export interface Leading {
   /** Reads that came before the no-op was committed. */
   earlyReads: AskedRead[];
   transfer: Transfer | null;
+  /** No voter any more, and that is committed: steps down once `transfer` is carried out or given up. */
+  retiring: boolean;
   /** Bytes of the entries above the commit index. */
   uncommittedBytes: number;
 }
@@ -57,8 +59,8 @@ export class RaftState {
   readonly member: MemberName;
   readonly log: RaftLog;
   readonly outbox = new Outbox();
-  configuration: Configuration;
-  role: Role = 'follower';
+  /** Internally a learner is a follower that is not electable; see `reportedRole`. */
+  role: Exclude<Role, 'learner'> = 'follower';
   /** Leader of `term`, if known. */
   leader: MemberName | null = null;
   leading: Leading | null = null;
@@ -76,10 +78,11 @@ export class RaftState {
   constructor(options: Required<RaftOptions>) {
     this.options = options;
     this.member = options.member;
-    this.log = new RaftLog(options.entries);
-    this.configuration = createConfiguration(options.voters);
-    this.#term = options.hardState.term;
-    this.#votedFor = options.hardState.votedFor;
+    this.log = RaftLog.recovered(options.base, options.entries, options.checkpoint);
+    // A snapshot may have been made durable just before a crash, and the term that came with it not.
+    const { term, votedFor } = options.hardState;
+    this.#term = Math.max(term, options.checkpoint.term);
+    this.#votedFor = this.#term > term ? null : votedFor;
     this.drawElectionTimeout();
   }
 
@@ -91,9 +94,24 @@ export class RaftState {
     return this.#votedFor;
   }
 
-  /** Only voters campaign. */
+  /** In force: the last one in the log, committed or not (paper §6). */
+  get configuration(): Configuration {
+    return this.log.configurations.latest;
+  }
+
+  get reportedRole(): Role {
+    const learns = this.role === 'follower' && this.configuration.learners.has(this.member);
+    return learns ? 'learner' : this.role;
+  }
+
+  /**
+   * Only voters campaign: of the configuration in force, and until that is known to be committed also of the one
+   * before. A leader that has put its own removal into its log and into no other's may be the only one whose log
+   * is long enough to win (thesis §4.2.2, figure 4.6). Its own vote does not count then.
+   */
   get electable(): boolean {
-    return isVoter(this.configuration, this.member);
+    const { configurations, commitIndex } = this.log;
+    return configurations.since(commitIndex).some((configuration) => isVoter(configuration, this.member));
   }
 
   /** Enters a later term, in which no vote has been given. The only place where a vote is forgotten. */

@@ -15,7 +15,7 @@ export type ProposeResult = 'accepted' | 'not_leader' | 'overloaded';
 /** Appends all of the payloads, or none, to the leader's log (paper §5.3). They leave with the next effects. */
 export function propose(state: RaftState, payloads: readonly Uint8Array[], kind: EntryKind): ProposeResult {
   const { leading, log, term, options } = state;
-  if (leading === null || leading.transfer !== null) {
+  if (leading === null || leading.transfer !== null || leading.retiring) {
     return 'not_leader';
   }
   const entries: Entry[] = payloads.map((payload, i) => ({
@@ -54,8 +54,8 @@ export function receiveAppendEntriesResponse(
   }
   progress.recentlyActive = true;
   if (!message.success) {
-    const { index } = state.log.lastPossibleMatch(message.hintIndex, message.hintTerm);
-    if (progress.rejected(message.prevLogIndex, index)) {
+    const index = state.log.lastPossibleMatch(message.hintIndex, message.hintTerm);
+    if (progress.rejected(message.prevLogIndex, index, state.log.base.index)) {
       progress.appendDue = true;
     }
     return;
@@ -64,7 +64,7 @@ export function receiveAppendEntriesResponse(
     message.matchIndex <= state.log.lastIndex,
     `"${from}" acknowledged ${message.matchIndex}, but the leader's log ends at ${state.log.lastIndex}`,
   );
-  if (progress.acknowledged(message.matchIndex)) {
+  if (progress.acknowledged(message.matchIndex, state.log.base.index)) {
     advanceCommit(state, leading);
   }
 }
@@ -91,7 +91,15 @@ export function advanceCommit(state: RaftState, leading: Leading): void {
 }
 
 function replicateTo(state: RaftState, peer: MemberName, progress: Progress): void {
-  const { log, options } = state;
+  const { log, options, outbox, term } = state;
+  if (progress.takeSnapshotDue()) {
+    outbox.snapshotNeeded({ to: peer, leaderTerm: term, index: log.base.index });
+  }
+  if (progress.next <= log.base.index && !progress.waiting) {
+    // Compaction has overtaken it.
+    progress.becomeProbe(log.base.index);
+    progress.appendDue = true;
+  }
   let sent = false;
   while (progress.open && progress.next <= log.lastIndex) {
     sendAppend(state, peer, progress, log.entriesFrom(progress.next, options.maxEntriesBytes));

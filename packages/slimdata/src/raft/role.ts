@@ -76,6 +76,7 @@ export function becomeLeader(state: RaftState): void {
     pendingReads: [],
     earlyReads: [],
     transfer: null,
+    retiring: false,
     uncommittedBytes,
   };
   const noop = { index: firstIndex, term: state.term, kind: EntryKind.Noop, payload: new Uint8Array(0) };

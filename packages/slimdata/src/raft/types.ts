@@ -26,6 +26,67 @@ export interface HardState {
   readonly votedFor: MemberName | null;
 }
 
+/** A position in the log together with the term found there: by log matching it names the whole prefix. */
+export interface LogPosition {
+  readonly index: number;
+  readonly term: number;
+}
+
+/**
+ * The voters of a configuration. `outgoing` is empty outside joint consensus; while it is not, every
+ * decision needs a majority of `voters` and a majority of `outgoing` (paper §6).
+ */
+export interface JointVoters {
+  readonly voters: ReadonlySet<MemberName>;
+  readonly outgoing: ReadonlySet<MemberName>;
+}
+
+/**
+ * Who takes part (paper §6, thesis chapter 4). Invariants, checked after every change:
+ * a learner is never a voter of either half; `learnersNext` are voters of `outgoing` that become learners
+ * when the joint configuration is left; outside joint consensus `outgoing` and `learnersNext` are empty.
+ */
+export interface Configuration extends JointVoters {
+  readonly learners: ReadonlySet<MemberName>;
+  readonly learnersNext: ReadonlySet<MemberName>;
+  /** The leader leaves the joint configuration by itself as soon as it is committed. */
+  readonly autoLeave: boolean;
+}
+
+/**
+ * What the core must know of applied state that is kept elsewhere, as a checkpoint on the own disk or a snapshot
+ * from a peer (paper §7): the last entry that is in it, and the configuration in force at that entry.
+ */
+export interface SnapshotPosition extends LogPosition {
+  readonly configuration: Configuration;
+}
+
+/** A snapshot that a peer sent as leader, complete, checked, and durable on the disk of this member. */
+export interface ReceivedSnapshot extends SnapshotPosition {
+  readonly from: MemberName;
+  /** Term in which `from` was asked to send it: `SnapshotNeeded.leaderTerm`. */
+  readonly leaderTerm: number;
+}
+
+/** What a leader knows of another member. */
+export interface PeerProgress {
+  readonly member: MemberName;
+  /** Highest index known to be durable there and equal to the leader's log. */
+  readonly match: number;
+  readonly state: 'probe' | 'replicate' | 'snapshot';
+  /** It answered something since check-quorum last looked. */
+  readonly recentlyActive: boolean;
+}
+
+/** A peer lacks entries that this leader has compacted away. */
+export interface SnapshotNeeded {
+  readonly to: MemberName;
+  /** Travels with the snapshot and comes back on the other side as `ReceivedSnapshot.leaderTerm`. */
+  readonly leaderTerm: number;
+  /** A snapshot of this index or any later one will do. */
+  readonly index: number;
+}
+
 /** Pre-vote (thesis §9.6): would you vote for me in `term`? Changes nothing on the receiver. */
 export interface PreVote {
   readonly type: 'PreVote';
@@ -142,6 +203,11 @@ export interface PersistEffect {
   /** Handed back through `persisted(token)` once all of this is durable. Increases by one each time. */
   readonly token: number;
   readonly hardState: HardState | null;
+  /**
+   * Not null: everything in the log is dropped first, and it begins anew after this position, which a durable
+   * snapshot covers. `truncateFrom` is then null.
+   */
+  readonly snapshot: LogPosition | null;
   /** Entries from this index on are removed first; null = none. */
   readonly truncateFrom: number | null;
   readonly entries: readonly Entry[];
@@ -174,4 +240,11 @@ export interface Effects {
   readonly readReady: readonly ReadReady[];
   /** Set when role, term or leader changed. */
   readonly leadership: Leadership | null;
+  /** Peers to stream a snapshot to; each once, until `snapshotSent` or `snapshotFailed` ends the attempt. */
+  readonly snapshotsNeeded: readonly SnapshotNeeded[];
+  /**
+   * Set when another configuration came into force: on being appended, long before it is committed, and again
+   * when it was rolled back.
+   */
+  readonly configurationChanged: Configuration | null;
 }

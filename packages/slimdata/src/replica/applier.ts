@@ -6,7 +6,7 @@ const entriesPerLook = 64;
 
 /** Applies committed entries in slices, so that a long backlog (a restart) does not keep the loop from its mail. */
 export class Applier {
-  readonly #stateMachine: StateMachine;
+  #stateMachine: StateMachine;
   readonly #sliceMs: number;
   readonly #now: () => number;
   #batches: (readonly Entry[])[] = [];
@@ -25,10 +25,22 @@ export class Applier {
     return this.#backlog;
   }
 
-  push(entries: readonly Entry[]): void {
+  /** What the state already holds, through a snapshot, is passed over. */
+  push(committed: readonly Entry[]): void {
+    const { appliedIndex } = this.#stateMachine;
+    const isKnown = (committed[0]?.index ?? appliedIndex + 1) <= appliedIndex;
+    const entries = isKnown ? committed.filter(({ index }) => index > appliedIndex) : committed;
     if (entries.length === 0) return;
     this.#batches.push(entries);
     this.#backlog += entries.length;
+  }
+
+  /** Goes on with another state machine; what it holds already is not applied again. */
+  replace(stateMachine: StateMachine): void {
+    this.#stateMachine = stateMachine;
+    const waiting: Entry[] = [];
+    for (let entry = this.#take(); entry !== undefined; entry = this.#take()) waiting.push(entry);
+    this.push(waiting);
   }
 
   /** Applies one slice, telling `applied` the outcome of each entry, in order. */

@@ -6,6 +6,12 @@ export interface Mail {
   readonly message: PeerMessage;
 }
 
+/** A snapshot that was sent to `peer`, which now has the state of `index`; null = it did not get it. */
+export interface EndedSnapshot {
+  readonly peer: MemberName;
+  readonly index: number | null;
+}
+
 /** Everything that came in since the last turn. */
 export interface Post {
   /** In order of arrival. */
@@ -13,6 +19,7 @@ export interface Post {
   /** Tokens of writes that became durable, in order. */
   readonly durable: readonly number[];
   readonly unreachable: ReadonlySet<MemberName>;
+  readonly snapshots: readonly EndedSnapshot[];
   /** One tick at most, however late the turn is: a member that was held up must read its mail before it loses patience. */
   readonly tick: boolean;
 }
@@ -23,6 +30,7 @@ export class Inbox {
   #mail: Mail[] = [];
   #durable: number[] = [];
   #unreachable = new Set<MemberName>();
+  #snapshots: EndedSnapshot[] = [];
   #tick = false;
 
   constructor(mailMax: number) {
@@ -42,6 +50,10 @@ export class Inbox {
     this.#unreachable.add(peer);
   }
 
+  snapshotEnded(peer: MemberName, index: number | null): void {
+    this.#snapshots.push({ peer, index });
+  }
+
   tick(): void {
     this.#tick = true;
   }
@@ -52,11 +64,13 @@ export class Inbox {
       mail: this.#mail,
       durable: this.#durable,
       unreachable: this.#unreachable,
+      snapshots: this.#snapshots,
       tick: this.#tick,
     };
     this.#mail = [];
     this.#durable = [];
     this.#unreachable = new Set();
+    this.#snapshots = [];
     this.#tick = false;
     return post;
   }

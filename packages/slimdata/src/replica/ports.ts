@@ -1,10 +1,20 @@
 import type { LogStore } from '../log/log-store.ts';
 import type { PeerMessage } from '../peers/peer-message.ts';
-import type { MemberName } from '../raft/types.ts';
+import type { Configuration, MemberName, SnapshotNeeded } from '../raft/types.ts';
+import type { StateDelta } from '../state-machine/stored-state.ts';
+
+/** The applied state on this member's own disk. */
+export interface CheckpointPort {
+  /** Makes the delta durable with the configuration in force where it ends; then runs `onDurable`. */
+  write(delta: StateDelta, configuration: Configuration, onDurable: () => void): void;
+}
 
 /** All that a replica needs of the world; a simulator hands in its own. */
 export interface ReplicaPorts {
   readonly log: LogStore;
+  readonly checkpoint: CheckpointPort;
+  /** Streams this member's checkpoint to a peer; `done` learns the index it has now, or null when that failed. */
+  sendSnapshot(needed: SnapshotNeeded, done: (index: number | null) => void): void;
   /** Queues a message for a peer. Never blocks, never throws; a loss comes back as `unreachable`. */
   send(to: MemberName, message: PeerMessage): void;
   /** Runs `turn` soon, after waiting mail has been read (setImmediate), and never before returning. */
@@ -35,6 +45,11 @@ export interface ReplicaLimits {
   readonly retryMs: number;
   /** Longest stretch of applying in one turn. */
   readonly applySliceMs: number;
+  /** A checkpoint is due after this many entries, or bytes of their payloads. */
+  readonly checkpointEntries: number;
+  readonly checkpointBytes: number;
+  /** Entries kept behind a checkpoint, so that a follower that lags a little needs no snapshot. */
+  readonly logMarginEntries: number;
 }
 
 export const replicaLimits: ReplicaLimits = {
@@ -47,6 +62,9 @@ export const replicaLimits: ReplicaLimits = {
   resendMs: 500,
   retryMs: 50,
   applySliceMs: 5,
+  checkpointEntries: 10_000,
+  checkpointBytes: 16_777_216,
+  logMarginEntries: 5_000,
 };
 
 /** Told what became of a request: its result, or why there is none. Called once. */

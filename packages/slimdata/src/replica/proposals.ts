@@ -184,6 +184,23 @@ export class Proposals {
     this.sendAgain(now);
   }
 
+  /**
+   * A snapshot stands for entries that were never applied here: what they answered is looked up in its state. If that
+   * has forgotten the session, nobody knows any more what became of that which was sent.
+   */
+  restored(answersOf: (session: number) => ReadonlyMap<number, TransactionResult> | null, now: number): void {
+    const session = this.#session.id;
+    if (session === null) return;
+    const answers = answersOf(session);
+    for (const [sequence, proposal] of [...this.#pending]) {
+      const answer = answers?.get(sequence);
+      if (answer !== undefined) this.#settle(sequence, answer);
+      else if (answers === null && proposal.copies > 0) this.#settle(sequence, deadlineError(proposal));
+    }
+    if (answers === null) this.#session.expired();
+    this.sendAgain(now);
+  }
+
   /** Settles what is past its deadline. */
   expire(now: number): void {
     for (const [sequence, proposal] of this.#pending) {

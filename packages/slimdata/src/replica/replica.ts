@@ -1,11 +1,21 @@
+import assert from 'node:assert/strict';
 import type { Logger } from '../logger.ts';
 import type { PeerMessage } from '../peers/peer-message.ts';
 import type { RaftCore } from '../raft/raft-core.ts';
-import type { Effects, Envelope, Leadership, MemberName, PersistEffect } from '../raft/types.ts';
-import { type Outcome, StateMachine } from '../state-machine/state-machine.ts';
+import type {
+  Effects,
+  Envelope,
+  Leadership,
+  LogPosition,
+  MemberName,
+  PersistEffect,
+  ReceivedSnapshot,
+} from '../raft/types.ts';
+import type { Outcome, StateMachine } from '../state-machine/state-machine.ts';
 import type { StateView, Transaction, TransactionResult } from '../state-machine/transaction.ts';
 import type { Change } from '../store.ts';
 import { Applier } from './applier.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Inbox, type Mail } from './inbox.ts';
 import { Listeners } from './listeners.ts';
 import type { ReplicaLimits, ReplicaPorts, Settle } from './ports.ts';
@@ -18,6 +28,8 @@ import { Timekeeper } from './timekeeper.ts';
 export interface ReplicaOptions {
   readonly member: MemberName;
   readonly core: RaftCore;
+  /** As of the checkpoint that the core starts from, or empty. */
+  readonly stateMachine: StateMachine;
   readonly ports: ReplicaPorts;
   readonly limits: ReplicaLimits;
   /** Lower bound of the election timeout, in milliseconds and in ticks. */
@@ -40,12 +52,13 @@ export class Replica {
   readonly #core: RaftCore;
   readonly #ports: ReplicaPorts;
   readonly #timekeeper: Timekeeper;
-  readonly #stateMachine = new StateMachine();
+  #stateMachine: StateMachine;
   readonly #inbox: Inbox;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #route: ProposalRoute;
   readonly #applier: Applier;
+  readonly #checkpoints: Checkpoints;
   #leadership: Leadership;
   /** The leader that was asked last. */
   #followed: { readonly leader: MemberName | null; readonly term: number } = { leader: null, term: 0 };
@@ -53,19 +66,23 @@ export class Replica {
   /** In order of the last message. */
   readonly #heard = new Set<MemberName>();
   #scheduled = false;
+  /** A snapshot takes the place of the state: nothing is applied meanwhile. */
+  #paused = false;
   #stopped = false;
 
   constructor(options: ReplicaOptions) {
-    const { member, core, ports, limits } = options;
+    const { member, core, stateMachine, ports, limits } = options;
     this.#options = options;
     this.#core = core;
     this.#ports = ports;
+    this.#stateMachine = stateMachine;
     this.#inbox = new Inbox(limits.inboxMax);
     const session = new MemberSession(member, ports.random, limits.resendMs);
     this.#proposals = new Proposals(limits, session);
     this.#reads = new Reads(limits, Math.floor(ports.random() * 2 ** 48));
     this.#route = new ProposalRoute(options, this.#proposals);
-    this.#applier = new Applier(this.#stateMachine, limits.applySliceMs, ports.now);
+    this.#applier = new Applier(stateMachine, limits.applySliceMs, ports.now);
+    this.#checkpoints = new Checkpoints(core, ports.log, ports.checkpoint, limits, stateMachine.appliedIndex);
     this.#leadership = { role: core.role, term: core.term, leader: core.leader };
     this.#timekeeper = new Timekeeper(options, ports.now());
     this.#wake();
@@ -128,6 +145,38 @@ export class Replica {
     return end;
   }
 
+  /** True if a snapshot of this position would bring anything here. */
+  wantsSnapshot(position: LogPosition): boolean {
+    return !this.#stopped && this.#core.wantsSnapshot(position);
+  }
+
+  /** Stops applying and checkpoints until `resume`; calls back once both rest. */
+  pause(onPaused: () => void): void {
+    this.#paused = true;
+    this.#checkpoints.pause(onPaused);
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#checkpoints.resume();
+    this.#wake();
+  }
+
+  /** A snapshot is durable here in place of the checkpoint, and `stateMachine` is its state. Only while paused. */
+  restore(stateMachine: StateMachine, snapshot: ReceivedSnapshot): void {
+    this.#guarded(() => {
+      assert(this.#paused, 'a snapshot is restored while nothing is applied');
+      this.#core.restore(snapshot);
+      this.#stateMachine = stateMachine;
+      this.#applier.replace(stateMachine);
+      this.#checkpoints.restored(stateMachine.appliedIndex);
+      this.#proposals.restored((session) => stateMachine.answersOf(session), this.#ports.now());
+      const hashsets = new Set(stateMachine.hashsets(''));
+      this.changeListeners.notify({ index: stateMachine.appliedIndex, hashsets });
+    });
+    this.#wake();
+  }
+
   /** Begins to hand leadership to `to`. Returns whether it has begun; whether it succeeds shows in `leadership`. */
   transferLeadership(to: MemberName): boolean {
     let hasBegun = false;
@@ -177,6 +226,10 @@ export class Replica {
     for (const token of post.durable) this.#core.persisted(token);
     for (const mail of post.mail) this.#deliver(mail, now);
     for (const peer of post.unreachable) this.#lose(peer, now);
+    for (const { peer, index } of post.snapshots) {
+      if (index === null) this.#core.snapshotFailed(peer);
+      else this.#core.snapshotSent(peer, index);
+    }
     if (post.tick) this.#onTick(now);
     this.#ask(now);
     this.#carryOut(this.#core.takeEffects(), now);
@@ -228,6 +281,12 @@ export class Replica {
     this.#sendAll(effects.sendNow);
     if (effects.persist !== null) this.#persist(effects.persist);
     this.#applier.push(effects.committed);
+    for (const needed of effects.snapshotsNeeded) {
+      this.#ports.sendSnapshot(needed, (index) => {
+        this.#inbox.snapshotEnded(needed.to, index);
+        this.#wake();
+      });
+    }
     for (const answer of effects.readReady) {
       this.#reads.ready(answer, now + this.#options.limits.retryMs);
     }
@@ -256,7 +315,12 @@ export class Replica {
   }
 
   #apply(now: number): void {
-    this.#applier.run((outcome, entry) => this.#onApplied(outcome, entry.index, now));
+    if (this.#paused) return;
+    this.#applier.run((outcome, entry) => {
+      this.#checkpoints.applied(entry);
+      this.#onApplied(outcome, entry.index, now);
+    });
+    this.#checkpoints.run(this.#stateMachine, (step) => this.#guarded(step));
     this.#reads.applied(this.#stateMachine.appliedIndex);
     if (this.#applier.backlog > 0) this.#wake();
   }

@@ -1,3 +1,5 @@
+import { HashsetChanges } from './hashset-changes.ts';
+import type { Creation, HashsetIdentity, StoredField, StoredHashset } from './stored-state.ts';
 import type { Check, FieldRecord, Write } from './transaction.ts';
 
 /**
@@ -5,18 +7,19 @@ import type { Check, FieldRecord, Write } from './transaction.ts';
  * update keeps a field's place, a field deleted and set again goes to the end. A hashset without fields does not exist.
  */
 export class Hashsets {
-  readonly #hashsets = new Map<string, Map<string, FieldRecord>>();
+  readonly #hashsets = new Map<string, StoredHashset>();
+  #changes = new HashsetChanges(0);
 
   get(hashset: string, field: string): FieldRecord | undefined {
-    return this.#hashsets.get(hashset)?.get(field);
+    return this.#hashsets.get(hashset)?.fields.get(field);
   }
 
   entries(hashset: string): Iterable<readonly [field: string, record: FieldRecord]> {
-    return this.#hashsets.get(hashset)?.entries() ?? [];
+    return this.#hashsets.get(hashset)?.fields.entries() ?? [];
   }
 
   size(hashset: string): number {
-    return this.#hashsets.get(hashset)?.size ?? 0;
+    return this.#hashsets.get(hashset)?.fields.size ?? 0;
   }
 
   *hashsets(prefix: string): Iterable<string> {
@@ -41,33 +44,79 @@ export class Hashsets {
     }
   }
 
-  /** Carries out one write at log index `index`. Returns whether anything changed. */
-  write(write: Write, index: number): boolean {
+  /** Carries out one write of the transaction that is applied, as its creation says. Returns whether anything changed. */
+  write(write: Write, creation: Creation): boolean {
     switch (write.write) {
       case 'set':
-        this.#set(write.hashset, write.field, write.value, index);
+        this.#set(write.hashset, write.field, write.value, creation);
         return true;
       case 'delete':
         return this.#delete(write.hashset, write.field);
       case 'deleteHashset':
-        return this.#hashsets.delete(write.hashset);
+        return this.#drop(this.#hashsets.get(write.hashset));
     }
   }
 
-  #set(hashset: string, field: string, value: Uint8Array, index: number): void {
-    let fields = this.#hashsets.get(hashset);
-    if (fields === undefined) {
-      fields = new Map();
-      this.#hashsets.set(hashset, fields);
-    }
-    const createdIndex = fields.get(field)?.createdIndex ?? index;
-    fields.set(field, { value, createdIndex, version: index });
+  /** Hands out what changed since the last freeze; what is written from now on belongs to the next one. */
+  freeze(appliedIndex: number): HashsetChanges {
+    const frozen = this.#changes;
+    this.#changes = new HashsetChanges(appliedIndex);
+    return frozen;
   }
 
-  #delete(hashset: string, field: string): boolean {
-    const fields = this.#hashsets.get(hashset);
-    if (fields === undefined || !fields.delete(field)) return false;
-    if (fields.size === 0) this.#hashsets.delete(hashset);
+  /** Puts back a hashset, and then its fields, in order of creation and before anything is written. */
+  restore({ name, createdIndex, createdOrdinal }: HashsetIdentity): StoredHashset | null {
+    if (this.#hashsets.has(name)) return null;
+    const hashset: StoredHashset = { name, createdIndex, createdOrdinal, fields: new Map() };
+    this.#hashsets.set(name, hashset);
+    return hashset;
+  }
+
+  #set(name: string, fieldName: string, value: Uint8Array, creation: Creation): void {
+    const { createdIndex, createdOrdinal } = creation;
+    let hashset = this.#hashsets.get(name);
+    if (hashset === undefined) {
+      hashset = { name, createdIndex, createdOrdinal, fields: new Map() };
+      this.#hashsets.set(name, hashset);
+    }
+    const before = hashset.fields.get(fieldName) ?? null;
+    const { createdIndex: since, createdOrdinal: place } = before ?? creation;
+    const field: StoredField = {
+      value: unshared(value),
+      createdIndex: since,
+      version: createdIndex,
+      createdOrdinal: place,
+    };
+    hashset.fields.set(fieldName, field);
+    this.#changes.field(hashset, fieldName, before, field);
+  }
+
+  #delete(name: string, fieldName: string): boolean {
+    const hashset = this.#hashsets.get(name);
+    const before = hashset?.fields.get(fieldName);
+    if (hashset === undefined || before === undefined) return false;
+    hashset.fields.delete(fieldName);
+    this.#changes.field(hashset, fieldName, before, null);
+    if (hashset.fields.size === 0) this.#drop(hashset);
     return true;
   }
+
+  #drop(hashset: StoredHashset | undefined): boolean {
+    if (hashset === undefined) return false;
+    this.#hashsets.delete(hashset.name);
+    this.#changes.drop(hashset);
+    return true;
+  }
+}
+
+/**
+ * A value arrives as a view of the frame it was sent in, and would keep all of that frame in memory as long as it
+ * lives: one small field per large frame is enough to hold many times the state. A value that is most of its memory
+ * stays where it is.
+ */
+function unshared(value: Uint8Array): Uint8Array {
+  if (value.byteLength * 2 >= value.buffer.byteLength) return value;
+  const own = Buffer.allocUnsafeSlow(value.byteLength);
+  own.set(value);
+  return own;
 }

@@ -4,6 +4,7 @@ import type { SessionTransaction } from './command.ts';
 import { parseCommand } from './command-codec.ts';
 import { Hashsets } from './hashsets.ts';
 import { type SessionLimits, SessionTable, sessionLimits } from './session-table.ts';
+import type { RecordChange, StateDelta } from './stored-state.ts';
 import type { FieldRecord, StateView, Transaction, TransactionResult } from './transaction.ts';
 
 /** What applying one entry did. The same on every member. */
@@ -38,6 +39,18 @@ export interface TransactionOutcome {
   readonly touched: ReadonlySet<string>;
 }
 
+/** All that a state machine is made of. */
+export interface RestoredState {
+  readonly hashsets: Hashsets;
+  readonly sessions: SessionTable;
+  readonly appliedIndex: number;
+  readonly appliedTerm: number;
+}
+
+function emptyState(limits: SessionLimits): RestoredState {
+  return { hashsets: new Hashsets(), sessions: new SessionTable(limits), appliedIndex: 0, appliedTerm: 0 };
+}
+
 const untouched: ReadonlySet<string> = new Set();
 const nothing: Outcome = { type: 'nothing' };
 const malformed: Outcome = { type: 'malformed' };
@@ -47,12 +60,19 @@ const malformed: Outcome = { type: 'malformed' };
  * members that applied the same log hold the same state.
  */
 export class StateMachine implements StateView {
-  readonly #hashsets = new Hashsets();
+  readonly #hashsets: Hashsets;
   readonly #sessions: SessionTable;
-  #appliedIndex = 0;
+  #appliedIndex: number;
+  #appliedTerm: number;
+  #frozenIndex: number;
 
-  constructor(limits: SessionLimits = sessionLimits) {
-    this.#sessions = new SessionTable(limits);
+  /** Starts empty, or with the state of a checkpoint: what `StateImage` made of it. */
+  constructor(limits: SessionLimits = sessionLimits, restored: RestoredState = emptyState(limits)) {
+    this.#hashsets = restored.hashsets;
+    this.#sessions = restored.sessions;
+    this.#appliedIndex = restored.appliedIndex;
+    this.#appliedTerm = restored.appliedTerm;
+    this.#frozenIndex = restored.appliedIndex;
   }
 
   get appliedIndex(): number {
@@ -75,10 +95,16 @@ export class StateMachine implements StateView {
     return this.#hashsets.hashsets(prefix);
   }
 
+  /** What the session was answered so far, by sequence; null when this state does not know the session. */
+  answersOf(session: number): ReadonlyMap<number, TransactionResult> | null {
+    return this.#sessions.answersOf(session);
+  }
+
   /** Applies the entry after the last applied one. Invariant: indexes come without gaps. */
   apply(entry: Entry): Outcome {
     assert.equal(entry.index, this.#appliedIndex + 1, 'entries are applied in order, without gaps');
     this.#appliedIndex = entry.index;
+    this.#appliedTerm = entry.term;
     if (entry.kind !== EntryKind.Command) return nothing;
     const command = parseCommand(entry.payload);
     if (command === null) return malformed;
@@ -87,12 +113,28 @@ export class StateMachine implements StateView {
     return { type: 'sessionOpened', session: entry.index, member: command.member, nonce: command.nonce };
   }
 
+  /**
+   * What changed since the last freeze, or since the start or checkpoint it was restored from. At once, whatever the
+   * size of the state; the next delta starts here, so every delta must reach the checkpoint, in order.
+   */
+  freeze(): StateDelta {
+    const [baseIndex, appliedIndex] = [this.#frozenIndex, this.#appliedIndex];
+    const hashsets = this.#hashsets.freeze(appliedIndex);
+    const sessions = this.#sessions.freeze();
+    this.#frozenIndex = appliedIndex;
+    function* changes(): Iterable<RecordChange> {
+      yield* hashsets.records();
+      yield* sessions();
+    }
+    return { baseIndex, appliedIndex, appliedTerm: this.#appliedTerm, changes };
+  }
+
   #applyOnce(command: SessionTransaction, entry: Entry): Outcome {
     const { session, sequence, floor, transaction } = command;
     const answer = (result: TransactionOutcome['result'], touched = untouched): Outcome => {
       return { type: 'transaction', session, sequence, result, touched };
     };
-    const admission = this.#sessions.admit(session, sequence, floor);
+    const admission = this.#sessions.admit(session, sequence, floor, entry.index);
     if (admission.admitted === 'duplicate') return answer(admission.result);
     if (admission.admitted !== 'new') return answer(admission.admitted);
     const failedCheck = transaction.checks.findIndex((check) => !this.#hashsets.holds(check, entry.term));
@@ -106,8 +148,8 @@ export class StateMachine implements StateView {
 
   #write(transaction: Transaction, index: number): ReadonlySet<string> {
     const touched = new Set<string>();
-    for (const write of transaction.writes) {
-      if (this.#hashsets.write(write, index)) touched.add(write.hashset);
+    for (const [createdOrdinal, write] of transaction.writes.entries()) {
+      if (this.#hashsets.write(write, { createdIndex: index, createdOrdinal })) touched.add(write.hashset);
     }
     return touched;
   }

@@ -11,7 +11,7 @@ const start = { sequence: 1, chain: 0 };
 const header: SegmentHeader = {
   number: 4,
   diskId: 'ab'.repeat(16),
-  firstIndex: 11,
+  before: { index: 10, term: 4 },
   sequence: 1,
   segmentBytes: 2048,
   baseSegment: 4,
@@ -78,7 +78,9 @@ describe('LogImage', () => {
     ['size', { segmentBytes: 4096 }, 'corrupt'],
     ['chain', { chain: 7 }, 'corrupt'],
     ['sequence', { sequence: 3 }, 'corrupt'],
-    ['index', { firstIndex: 12 }, 'corrupt'],
+    ['index', { before: { index: 11, term: 4 } }, 'corrupt'],
+    ['term of the entry before', { before: { index: 10, term: 3 } }, 'corrupt'],
+    ['base', { baseSegment: 5 }, 'corrupt'],
     ['term', { hardState: { term: 4, votedFor: 'slimfaas-0' } }, 'corrupt'],
     ['vote', { hardState: { term: 5, votedFor: null } }, 'corrupt'],
   ];

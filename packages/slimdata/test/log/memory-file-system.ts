@@ -1,4 +1,4 @@
-import type { FileSystem, LogFile } from '../../src/log/file-system.ts';
+import type { FileSystem, LogFile, ReadableFile } from '../../src/log/file-system.ts';
 import { LogError } from '../../src/log/log-error.ts';
 
 /** Calls that can be counted, held or made to fail. */
@@ -70,17 +70,22 @@ class MemoryContent {
 
 /**
  * A disk with a volatile cache: `crash` keeps what was synced and, of the rest, whatever `choose` says, sector by
- * sector, in any order. Names become durable with `syncDirectory`; a crash keeps a prefix of those that were not.
+ * sector, in any order. Names become durable with `syncDirectory`; of changes that were not, a crash keeps any.
  */
 export class MemoryFileSystem implements FileSystem {
   readonly calls: Call[] = [];
   /** Runs before each call; may wait or throw. */
   intercept: ((call: Call) => Promise<void> | void) | null = null;
+  /** What was removed, with its last content. */
+  readonly removed: { readonly path: string; readonly bytes: Buffer }[] = [];
   /** From this call on (counted from 0) everything fails; a write of that number has still reached the cache. */
   crashAtCall = Number.POSITIVE_INFINITY;
   #names = new Map<string, MemoryContent>();
   #durableNames = new Map<string, MemoryContent>();
   #pendingNames: ((names: Map<string, MemoryContent>) => void)[] = [];
+  /** Room on the volume, and whether `freeBytes` knows of this limit (a quota is often not told). */
+  capacityBytes = Number.POSITIVE_INFINITY;
+  isCapacityTold = true;
   readonly #locks = new Set<string>();
 
   async makeDirectory(): Promise<void> {}
@@ -97,6 +102,11 @@ export class MemoryFileSystem implements FileSystem {
     return this.#file(path, content);
   }
 
+  async openToRead(path: string): Promise<ReadableFile> {
+    const { read, size, close } = await this.open(path);
+    return { read, size, close };
+  }
+
   async create(path: string): Promise<LogFile> {
     await this.#call('create', path);
     const content = new MemoryContent(Buffer.alloc(0));
@@ -108,14 +118,17 @@ export class MemoryFileSystem implements FileSystem {
     await this.#call('rename', to);
     this.#change((names) => {
       const content = names.get(from);
-      if (content === undefined) throw new Error(`ENOENT: ${from}`);
+      // After a crash the file may never have been there.
+      if (content !== undefined) names.set(to, content);
       names.delete(from);
-      names.set(to, content);
     });
   }
 
   async remove(path: string): Promise<void> {
     await this.#call('remove', path);
+    const content = this.#names.get(path);
+    if (content === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+    this.removed.push({ path, bytes: content.current });
     this.#change((names) => names.delete(path));
   }
 
@@ -123,6 +136,14 @@ export class MemoryFileSystem implements FileSystem {
     await this.#call('syncDirectory', path);
     this.#durableNames = new Map(this.#names);
     this.#pendingNames = [];
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.isCapacityTold ? this.capacityBytes - this.#usedBytes() : Number.POSITIVE_INFINITY;
+  }
+
+  async lockHolder(path: string): Promise<string | null> {
+    return this.#locks.has(path) ? 'process 1' : null;
   }
 
   async lock(path: string) {
@@ -139,8 +160,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /** The machine dies. Everything that is not durable is lost, but for what is chosen. Faults end. */
-  crash(choose: () => Survival, namesKept: number): void {
-    for (const change of this.#pendingNames.slice(0, namesKept)) change(this.#durableNames);
+  crash(choose: () => Survival, isNameKept: () => boolean): void {
+    for (const change of this.#pendingNames) if (isNameKept()) change(this.#durableNames);
     this.#pendingNames = [];
     this.#names = new Map(this.#durableNames);
     for (const content of this.#names.values()) content.crash(choose);
@@ -179,6 +200,12 @@ export class MemoryFileSystem implements FileSystem {
     return this.calls.filter((call) => call.operation === operation).length;
   }
 
+  #usedBytes(): number {
+    let bytes = 0;
+    for (const { current } of this.#names.values()) bytes += current.length;
+    return bytes;
+  }
+
   #change(change: (names: Map<string, MemoryContent>) => void): void {
     change(this.#names);
     this.#pendingNames.push(change);
@@ -201,6 +228,12 @@ export class MemoryFileSystem implements FileSystem {
       },
       write: async (bytes, offset) => {
         await this.#call('write', path, offset, bytes.length);
+        const growth = Math.max(0, offset + bytes.length - content.current.length);
+        const room = this.capacityBytes - this.#usedBytes();
+        if (growth > room) {
+          content.write(bytes.subarray(0, Math.max(0, bytes.length - growth + room)), offset);
+          throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+        }
         content.write(bytes, offset);
         if (this.calls.length > this.crashAtCall) throw new Error('crashed');
       },

@@ -182,7 +182,7 @@ describe('recovery of a damaged log', function () {
       let refusals = 0;
       for (const history of histories) {
         const { fileSystem, states } = await writeSteps(history, isClosed);
-        const full = describeState(states.at(-1) ?? { entries: [], hardState: { term: 0, votedFor: null } });
+        const full = describeState(states.at(-1) ?? expect.fail('no state'));
         for (const path of fileSystem.paths()) {
           for (let offset = 0; offset < fileSystem.get(path).length; offset += 1) {
             const copy = fileSystem.clone();

@@ -12,7 +12,7 @@ const place = { path: '/log/00000003.wal', offset: 0 };
 const header: SegmentHeader = {
   number: 3,
   diskId: '00112233445566778899aabbccddeeff',
-  firstIndex: 2 ** 40,
+  before: { index: 2 ** 40, term: 2 ** 39 },
   sequence: 2 ** 41,
   segmentBytes: 64 * 1024 * 1024,
   baseSegment: 2,
@@ -57,10 +57,10 @@ describe('segment header', () => {
 
   it('names a format version that it does not know', () => {
     const block = encodeSegmentHeader(header);
-    block.writeUInt32LE(2, 8);
+    block.writeUInt32LE(3, 8);
     finishBlock(block, 0);
     expect(() => parseSegmentHeader(block, place))
-      .to.throw(/format version 2 .*Start this member with the version that wrote it/)
+      .to.throw(/format version 3 .*Start this member with the version that wrote it/)
       .with.property('code', 'unknown_version');
   });
 });

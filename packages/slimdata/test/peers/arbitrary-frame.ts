@@ -10,6 +10,8 @@ const arbitraryCount: fc.Arbitrary<number> = fc.oneof(
 );
 
 const flag = fc.boolean();
+/** Well-formed, of any script. */
+const text = fc.string({ unit: 'binary', maxLength: 300 });
 const payload: fc.Arbitrary<Uint8Array> = fc.uint8Array({ maxLength: 300 });
 
 const arbitraryAppend: fc.Arbitrary<Frame> = fc
@@ -80,6 +82,11 @@ export const arbitraryFrames: Readonly<Record<Frame['type'], fc.Arbitrary<Frame>
   Ping: shaped('Ping', {}),
   Pong: shaped('Pong', {}),
   Refused: shaped('Refused', { status: arbitraryCount }),
+  SnapshotOffer: shaped('SnapshotOffer', { id: text }),
+  SnapshotWanted: shaped('SnapshotWanted', { number: arbitraryCount }),
+  SnapshotChunk: shaped('SnapshotChunk', { number: arbitraryCount, bytes: payload }),
+  SnapshotEnd: shaped('SnapshotEnd', { number: arbitraryCount }),
+  SnapshotOutcome: shaped('SnapshotOutcome', { refusal: text }),
 };
 
 export const arbitraryFrame: fc.Arbitrary<Frame> = fc.oneof(...Object.values(arbitraryFrames));

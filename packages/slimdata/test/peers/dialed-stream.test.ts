@@ -37,6 +37,7 @@ async function openFakePeer(
 const acceptance = {
   'content-type': 'application/octet-stream',
   'slimdata-protocol': '1',
+  'slimdata-cluster': 'cluster-1',
   'slimdata-from': 'b',
   'slimdata-disk': 'disk-of-b',
 };

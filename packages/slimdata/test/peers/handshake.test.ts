@@ -9,10 +9,11 @@ import {
 } from '../../src/peers/handshake.ts';
 
 const facts: Handshake = {
-  clusterId: 'cluster',
+  fromCluster: 'cluster',
+  toCluster: 'cluster',
   from: 'ab',
   to: 'c',
-  lane: 'bulk',
+  stream: 'bulk',
   fromDisk: 'disk-1',
   toDisk: 'disk-2',
   protocol: 1,
@@ -22,10 +23,11 @@ const facts: Handshake = {
 
 describe('createProof', () => {
   const changes: Handshake = {
-    clusterId: 'other',
+    fromCluster: 'other',
+    toCluster: 'other',
     from: 'x',
     to: 'x',
-    lane: 'control',
+    stream: 'control',
     fromDisk: 'x',
     toDisk: 'x',
     protocol: 2,
@@ -76,10 +78,18 @@ describe('createNonce', () => {
 });
 
 describe('parseStreamPath', () => {
-  it('knows the two lanes and nothing else', () => {
+  it('knows the two lanes, snapshots and nothing else', () => {
+    expect(parseStreamPath('/slimdata/v1/snapshot')).to.equal('snapshot');
     expect(parseStreamPath('/slimdata/v1/stream/bulk')).to.equal('bulk');
     expect(parseStreamPath('/slimdata/v1/stream/control')).to.equal('control');
-    for (const path of [undefined, '', '/', '/slimdata/v1/stream/', '/slimdata/v1/stream/bulk?x=1']) {
+    for (const path of [
+      undefined,
+      '',
+      '/',
+      '/slimdata/v1/stream/snapshot',
+      '/slimdata/v1/stream/',
+      '/slimdata/v1/stream/bulk?x=1',
+    ]) {
       expect(parseStreamPath(path)).to.equal(null);
     }
   });

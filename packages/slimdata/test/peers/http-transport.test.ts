@@ -7,11 +7,11 @@ import { EntryKind } from '../../src/raft/types.ts';
 import { arbitraryFrames, comparable } from './arbitrary-frame.ts';
 import { connectAll, openCluster, openTestMember, type TestMember } from './test-member.ts';
 
-const SIGNALS = ['Proof', 'Ping', 'Pong', 'Refused'];
+const NO_MESSAGE = /^(Proof|Ping|Pong|Refused|Snapshot.*)$/;
 
 /** Some of every type of message. */
 const samples = Object.entries(arbitraryFrames)
-  .filter(([type]) => !SIGNALS.includes(type))
+  .filter(([type]) => !NO_MESSAGE.test(type))
   .flatMap(([, arbitrary]) => fc.sample(arbitrary, { numRuns: 20, seed: 7 }) as PeerMessage[]);
 
 function heartbeat(round: number): PeerMessage {
@@ -48,7 +48,7 @@ for (const clusterSecret of ['a shared secret', null]) {
       for (const { name, received, unreachable } of cluster.members) {
         await received.until((items) => items.length === 2 * samples.length);
         for (const other of cluster.members.filter((each) => each.name !== name)) {
-          const from = received.items.filter((item) => item.from === other.name);
+          const from = received.items.filter((item) => item.from.name === other.name);
           expect(sorted(from.map((item) => item.message))).to.deep.equal(sorted(samples));
         }
         expect(unreachable.items).to.deep.equal([]);
@@ -179,7 +179,9 @@ describe('openHttpTransport', function () {
     b.transport.send('a', heartbeat(1));
     await b.received.until((items) => items.length === 1);
     await b.unreachable.until((items) => items.includes('a'));
-    expect(b.received.items).to.deep.equal([{ from: 'a', message: { type: 'TimeoutNow', term: 9 } }]);
+    expect(b.received.items).to.deep.equal([
+      { from: { name: 'a', diskId: 'disk-of-a' }, message: { type: 'TimeoutNow', term: 9 } },
+    ]);
     expect(a.received.items).to.deep.equal([]);
     expect(a.unreachable.items).to.deep.equal([]);
   });

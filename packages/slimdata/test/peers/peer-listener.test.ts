@@ -100,13 +100,15 @@ describe('PeerListener', function () {
     expect(stream.status).to.equal(200);
     expect(stream.headers).to.include({
       'slimdata-protocol': '1',
+      'slimdata-cluster': 'cluster-1',
       'slimdata-from': 'a',
       'slimdata-disk': 'disk-of-a',
     });
     await prove(stream);
     stream.stream.write(encodeMessage(HEARTBEAT));
     await a.received.until((items) => items.length === 1);
-    expect(a.received.items).to.deep.equal([{ from: 'b', message: HEARTBEAT }]);
+    const from = { name: 'b', diskId: 'disk-of-b' };
+    expect(a.received.items).to.deep.equal([{ from, message: HEARTBEAT }]);
   });
 
   it('chooses the highest protocol that both speak', async () => {
@@ -120,7 +122,7 @@ describe('PeerListener', function () {
     ['of another secret', ({ headers }) => ({ type: 'Proof', proof: proofFor('another', headers) })],
     [
       'for the other lane',
-      ({ headers }) => ({ type: 'Proof', proof: proofFor(SECRET, headers, { lane: 'bulk' }) }),
+      ({ headers }) => ({ type: 'Proof', proof: proofFor(SECRET, headers, { stream: 'bulk' }) }),
     ],
     [
       'of another member',
@@ -203,7 +205,7 @@ describe('PeerListener', function () {
     const talking = await openRawStream(a.url, '/slimdata/v1/stream/bulk');
     await prove(silent);
     talking.stream.write(
-      encodeMessage({ type: 'Proof', proof: proofFor(SECRET, talking.headers, { lane: 'bulk' }) }),
+      encodeMessage({ type: 'Proof', proof: proofFor(SECRET, talking.headers, { stream: 'bulk' }) }),
     );
     await talking.frames.find(({ type }) => type === 'Pong');
     const pinging = setInterval(() => talking.stream.write(encodeMessage({ type: 'Ping' })), 10);

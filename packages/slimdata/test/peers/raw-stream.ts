@@ -66,10 +66,11 @@ export function proofFor(
   changes: Partial<Handshake> = {},
 ): Buffer {
   return createProof(secret, 'dialer', {
-    clusterId: 'cluster-1',
+    fromCluster: 'cluster-1',
+    toCluster: 'cluster-1',
     from: 'b',
     to: 'a',
-    lane: 'control',
+    stream: 'control',
     fromDisk: 'disk-of-b',
     toDisk: 'disk-of-a',
     protocol: 1,

@@ -1,13 +1,14 @@
+import type { PeerIdentity } from '../../src/peers/admission.ts';
 import {
   type HttpTransport,
   type HttpTransportOptions,
   openHttpTransport,
 } from '../../src/peers/http-transport.ts';
-import type { PeerMessage } from '../../src/peers/peer-message.ts';
+import type { MetPeer, PeerMessage, TransportEvents } from '../../src/peers/peer-message.ts';
 import { Journal } from './journal.ts';
 
 interface Received {
-  readonly from: string;
+  readonly from: PeerIdentity;
   readonly message: PeerMessage;
 }
 
@@ -24,10 +25,17 @@ export interface TestMember extends AsyncDisposable {
   readonly url: string;
   readonly received: Journal<Received>;
   readonly unreachable: Journal<string>;
+  readonly met: Journal<MetPeer>;
+  readonly refused: Journal<readonly [peer: string, status: number, detail: string]>;
   readonly log: Journal<LogLine>;
   /** Resolves once both lanes to the peer are taken by it. */
   connectedTo(peer: string): Promise<void>;
 }
+
+/** Any option may be set, and any callback replaced. */
+export type TestOptions = Partial<Omit<HttpTransportOptions, 'events'>> & {
+  readonly events?: Partial<TransportEvents>;
+};
 
 /** Dead links are noticed after some 150 ms; redials come after 5-20 ms. */
 const quickLimits = {
@@ -38,10 +46,12 @@ const quickLimits = {
 
 export async function openTestMember(
   name: string,
-  options: Partial<HttpTransportOptions> = {},
+  { events, ...options }: TestOptions = {},
 ): Promise<TestMember> {
   const received = new Journal<Received>();
   const unreachable = new Journal<string>();
+  const met: TestMember['met'] = new Journal();
+  const refused: TestMember['refused'] = new Journal();
   const log = new Journal<LogLine>();
   const line = (level: LogLine['level']) => (facts: object, event: string) =>
     log.add({ level, event, facts: { ...facts } });
@@ -56,6 +66,9 @@ export async function openTestMember(
     events: {
       onMessage: (from, message) => received.add({ from, message }),
       onUnreachable: (peer) => unreachable.add(peer),
+      onMet: (peer) => met.add(peer),
+      onRefused: (...refusal) => refused.add(refusal),
+      ...events,
     },
     logger: { info: line('info'), warn: line('warn'), error: line('error') },
     random: () => 0.5,
@@ -70,9 +83,11 @@ export async function openTestMember(
   return {
     name,
     transport,
-    url: `http://127.0.0.1:${transport.port}`,
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${transport.port}`,
     received,
     unreachable,
+    met,
+    refused,
     log,
     connectedTo: async (peer) => {
       await log.until(isOpened('bulk', peer));
@@ -98,7 +113,7 @@ export async function connectAll(members: readonly TestMember[]): Promise<void> 
 /** Opens members that share a cluster and connects them. */
 export async function openCluster(
   names: readonly string[],
-  options: Partial<HttpTransportOptions> = {},
+  options: TestOptions = {},
 ): Promise<{ readonly members: readonly TestMember[] } & AsyncDisposable> {
   const members = await Promise.all(names.map((name) => openTestMember(name, options)));
   await connectAll(members);

@@ -1,12 +1,21 @@
+import assert from 'node:assert/strict';
+import type { MemberChange } from '../../src/raft/configuration.ts';
+import { decodeConfiguration, encodeConfiguration } from '../../src/raft/configuration-codec.ts';
 import type { RaftCore } from '../../src/raft/raft-core.ts';
 import type { RaftOptions } from '../../src/raft/raft-options.ts';
-import type {
-  Entry,
-  HardState,
-  MemberName,
-  PersistEffect,
-  RaftMessage,
-  ReadReady,
+import type { RestoreResult } from '../../src/raft/snapshot.ts';
+import {
+  type Configuration,
+  type Entry,
+  EntryKind,
+  type HardState,
+  type LogPosition,
+  type MemberName,
+  type PersistEffect,
+  type RaftMessage,
+  type ReadReady,
+  type ReceivedSnapshot,
+  type SnapshotPosition,
 } from '../../src/raft/types.ts';
 import { createCore, ELECTION_TICKS, tick } from './core-fixture.ts';
 
@@ -16,16 +25,37 @@ export interface Sent {
   readonly message: RaftMessage;
 }
 
+/** Applied state on the disk; the state is simply the list of what was applied. */
+interface Checkpoint extends SnapshotPosition {
+  readonly applied: readonly Entry[];
+}
+
+/** A snapshot on its way, or the report that one was asked for. */
+export interface Transfer extends ReceivedSnapshot {
+  readonly to: MemberName;
+  readonly applied: readonly Entry[];
+}
+
+/** What a crash leaves. */
+interface TestDisk {
+  hardState: HardState;
+  base: LogPosition;
+  entries: Entry[];
+  checkpoint: Checkpoint | null;
+}
+
 /** One member with the disk that its core writes to. */
 export interface TestMember {
   core: RaftCore;
-  /** What a crash leaves. */
-  readonly disk: { hardState: HardState; entries: Entry[] };
+  readonly disk: TestDisk;
   /** Written, not durable yet; empty while `diskStalled` is false. */
   writes: PersistEffect[];
   diskStalled: boolean;
+  /** Everything that was applied, also by way of a checkpoint or snapshot. */
   readonly committed: Entry[];
   readonly reads: ReadReady[];
+  /** Configurations that were reported, in order. */
+  readonly configurations: Configuration[];
 }
 
 /**
@@ -38,9 +68,13 @@ export class Cluster {
   readonly sent: Sent[] = [];
   /** On the way. */
   queue: Sent[] = [];
+  /** Snapshots on the way; taken by `settle` once no message is left, unless `snapshotsHeld`. */
+  snapshots: Transfer[] = [];
+  snapshotsHeld = false;
   /** Messages for which this is true are lost. */
   lose: (sent: Sent) => boolean = () => false;
   readonly #options: Partial<RaftOptions>;
+  readonly #joining = new Set<MemberName>();
 
   /** @param logs terms of the entries that a member starts with; its term is that of the last one. */
   constructor(
@@ -50,16 +84,15 @@ export class Cluster {
   ) {
     this.#options = { voters: names, ...options };
     for (const name of names) {
-      const entries = [...(logs.get(name) ?? [])];
-      const disk = { hardState: { term: entries.at(-1)?.term ?? 0, votedFor: null }, entries };
-      this.members.set(name, {
-        core: this.#createCore(name, disk),
-        disk,
-        writes: [],
-        diskStalled: false,
-        committed: [],
-        reads: [],
-      });
+      this.#start(name, [...(logs.get(name) ?? [])]);
+    }
+  }
+
+  /** Starts members with empty disks that do not know whom they belong to. */
+  join(...names: MemberName[]): void {
+    for (const name of names) {
+      this.#joining.add(name);
+      this.#start(name, []);
     }
   }
 
@@ -85,6 +118,9 @@ export class Cluster {
     for (let steps = 0; steps < 10_000; steps += 1) {
       this.performAll();
       const next = this.queue.shift();
+      if (next === undefined && !this.snapshotsHeld && this.deliverSnapshot()) {
+        continue;
+      }
       if (next === undefined) {
         return;
       }
@@ -107,8 +143,16 @@ export class Cluster {
   /** Takes and performs effects of one member once. @returns false if there was nothing to do. */
   perform(name: MemberName): boolean {
     const member = this.member(name);
-    const { sendNow, persist, committed, readReady } = member.core.takeEffects();
+    const { sendNow, persist, committed, readReady, ...effects } = member.core.takeEffects();
     this.#send(name, sendNow);
+    if (effects.configurationChanged !== null) {
+      member.configurations.push(effects.configurationChanged);
+    }
+    for (const { to, leaderTerm, index } of effects.snapshotsNeeded) {
+      const checkpoint = member.disk.checkpoint;
+      assert(checkpoint !== null && checkpoint.index >= index, `"${name}" has no snapshot of ${index}`);
+      this.snapshots.push({ ...checkpoint, from: name, to, leaderTerm });
+    }
     member.committed.push(...committed);
     member.reads.push(...readReady);
     if (persist !== null) {
@@ -127,18 +171,81 @@ export class Cluster {
     }
     const { disk, core } = member;
     disk.hardState = write.hardState ?? disk.hardState;
-    disk.entries.length = (write.truncateFrom ?? disk.entries.length + 1) - 1;
-    disk.entries.push(...write.entries);
+    if (write.snapshot !== null) {
+      assert(disk.checkpoint !== null && disk.checkpoint.index >= write.snapshot.index);
+      disk.base = write.snapshot;
+      disk.entries = [];
+    }
+    if (write.truncateFrom !== null) {
+      disk.entries.length = write.truncateFrom - disk.base.index - 1;
+    }
+    for (const entry of write.entries) {
+      assert.equal(entry.index, disk.base.index + disk.entries.length + 1, 'the log on the disk has a gap');
+      disk.entries.push(entry);
+    }
     this.#send(name, write.sendAfterDurable);
     core.persisted(write.token);
     return true;
+  }
+
+  /** Makes a checkpoint of all that `name` has applied, and removes the log up to `index`, or all of that. */
+  compact(name: MemberName, index?: number): void {
+    const { core, disk, committed } = this.member(name);
+    const last = committed.at(-1);
+    if (last === undefined || core.configurationAt(last.index).voters.size === 0) {
+      // Nothing to keep, or it does not know yet whom it belongs to: others could not learn it from its checkpoint.
+      return;
+    }
+    if (last.index > (disk.checkpoint?.index ?? 0)) {
+      const configuration = decodeConfiguration(encodeConfiguration(core.configurationAt(last.index)));
+      disk.checkpoint = { index: last.index, term: last.term, configuration, applied: [...committed] };
+    }
+    const end = index ?? last.index;
+    core.compact(end);
+    const removed = disk.entries[end - disk.base.index - 1];
+    if (removed !== undefined) {
+      disk.entries = disk.entries.slice(end - disk.base.index);
+      disk.base = { index: end, term: removed.term };
+    }
+  }
+
+  /** The oldest snapshot under way arrives, or is lost like a message. @returns false if there is none. */
+  deliverSnapshot(): boolean {
+    const transfer = this.snapshots.shift();
+    if (transfer === undefined) {
+      return false;
+    }
+    const { from, to, term, index } = transfer;
+    const probe: Sent = { from, to, message: { type: 'TimeoutNow', term } };
+    if (this.lose(probe)) {
+      this.core(from).snapshotFailed(to);
+    } else {
+      this.restore(transfer);
+      this.core(from).snapshotSent(to, index);
+    }
+    return true;
+  }
+
+  /** A snapshot has come to its receiver in full. */
+  restore({ to, applied, ...snapshot }: Transfer): RestoreResult | 'unwanted' {
+    const { core, disk, committed } = this.member(to);
+    if (!core.wantsSnapshot(snapshot)) {
+      return 'unwanted';
+    }
+    const { index, term, configuration } = snapshot;
+    disk.checkpoint = { index, term, configuration, applied };
+    const result = core.restore(snapshot);
+    if (result === 'restored') {
+      committed.splice(0, committed.length, ...applied);
+    }
+    return result;
   }
 
   /** Stops `name` without warning and starts it again from its disk. Messages under way stay under way. */
   crash(name: MemberName): void {
     const member = this.member(name);
     member.writes = [];
-    member.committed.length = 0;
+    member.committed.splice(0, member.committed.length, ...(member.disk.checkpoint?.applied ?? []));
     member.core = this.#createCore(name, member.disk);
   }
 
@@ -173,24 +280,47 @@ export class Cluster {
     this.settle();
   }
 
+  /** Asks `name` for a change of membership. */
+  change(name: MemberName, ...changes: readonly (readonly [MemberChange['type'], MemberName])[]): string {
+    const changed = this.core(name).changeMembership(changes.map(([type, member]) => ({ type, member })));
+    return changed.result === 'invalid' ? `invalid: ${changed.reason}` : changed.result;
+  }
+
   /** Proposes at `name`; true if it was taken. */
   propose(name: MemberName, ...commands: string[]): boolean {
     return this.core(name).propose(commands.map((command) => Buffer.from(command))) === 'accepted';
   }
 
-  /** Committed commands of `name`, no-ops left out. */
+  /** Committed commands of `name`. */
   commands(name: MemberName): string[] {
     return this.member(name)
-      .committed.filter((entry) => entry.payload.length > 0)
+      .committed.filter(({ kind }) => kind === EntryKind.Command)
       .map((entry) => Buffer.from(entry.payload).toString());
   }
 
-  #createCore(name: MemberName, disk: TestMember['disk']): RaftCore {
+  #start(name: MemberName, entries: Entry[]): void {
+    const hardState = { term: entries.at(-1)?.term ?? 0, votedFor: null };
+    const disk = { hardState, base: { index: 0, term: 0 }, entries, checkpoint: null };
+    this.members.set(name, {
+      core: this.#createCore(name, disk),
+      disk,
+      writes: [],
+      diskStalled: false,
+      committed: [],
+      reads: [],
+      configurations: [],
+    });
+  }
+
+  #createCore(name: MemberName, { hardState, base, entries, checkpoint }: TestDisk): RaftCore {
     return createCore({
       ...this.#options,
+      ...(this.#joining.has(name) ? { voters: [] } : {}),
+      ...(checkpoint === null ? {} : { checkpoint }),
       member: name,
-      hardState: disk.hardState,
-      entries: [...disk.entries],
+      hardState,
+      base,
+      entries: [...entries],
     });
   }
 

@@ -1,13 +1,17 @@
+import { encodeConfiguration } from '../../src/raft/configuration-codec.ts';
 import { RaftCore } from '../../src/raft/raft-core.ts';
 import type { RaftOptions } from '../../src/raft/raft-options.ts';
 import {
+  type Configuration,
   type Effects,
   type Entry,
   EntryKind,
   type Envelope,
+  type LogPosition,
   type MemberName,
   type PersistEffect,
   type RaftMessage,
+  type SnapshotNeeded,
 } from '../../src/raft/types.ts';
 
 /** With `random: () => 0` the election timeout is exactly this. */
@@ -37,6 +41,11 @@ export function entriesOf(terms: readonly number[], firstIndex = 1): Entry[] {
   }));
 }
 
+/** An entry that puts `configuration` into force. */
+export function configurationEntry(index: number, term: number, configuration: Configuration): Entry {
+  return { index, term, kind: EntryKind.Configuration, payload: encodeConfiguration(configuration) };
+}
+
 /** Terms of all entries in the log. */
 export function termsOf(core: RaftCore): number[] {
   return Array.from({ length: core.lastIndex }, (_, i) => core.termAt(i + 1) ?? -1);
@@ -54,16 +63,18 @@ export interface Drained {
   readonly persists: PersistEffect[];
   readonly committed: Entry[];
   readonly reads: Effects['readReady'][number][];
+  readonly snapshotsNeeded: SnapshotNeeded[];
 }
 
 /** Performs effects until none are left; nothing of what is sent is delivered. */
 export function drain(core: RaftCore): Drained {
-  const drained: Drained = { sent: [], persists: [], committed: [], reads: [] };
+  const drained: Drained = { sent: [], persists: [], committed: [], reads: [], snapshotsNeeded: [] };
   for (;;) {
-    const { sendNow, persist, committed, readReady } = core.takeEffects();
+    const { sendNow, persist, committed, readReady, snapshotsNeeded } = core.takeEffects();
     drained.sent.push(...sendNow, ...(persist?.sendAfterDurable ?? []));
     drained.committed.push(...committed);
     drained.reads.push(...readReady);
+    drained.snapshotsNeeded.push(...snapshotsNeeded);
     if (persist !== null) {
       drained.persists.push(persist);
       core.persisted(persist.token);
@@ -114,6 +125,30 @@ export function acknowledge(core: RaftCore, from: MemberName, matchIndex: number
     hintIndex: 0,
     hintTerm: 0,
   });
+}
+
+/** A refusal of the append after `prevLogIndex`: the logs may agree up to `hint`. */
+export function refuse(
+  core: RaftCore,
+  from: MemberName,
+  prevLogIndex: number,
+  hint: LogPosition = { index: 0, term: 0 },
+): void {
+  core.receive(from, {
+    type: 'AppendEntriesResponse',
+    term: core.term,
+    success: false,
+    prevLogIndex,
+    matchIndex: 0,
+    hintIndex: hint.index,
+    hintTerm: hint.term,
+  });
+}
+
+/** The peer answers the newest heartbeat that it was sent. */
+export function answerHeartbeat(core: RaftCore, from: MemberName, sent: readonly Envelope[]): void {
+  const round = messagesOf(sent, 'Heartbeat', from).at(-1)?.round ?? 0;
+  core.receive(from, { type: 'HeartbeatResponse', term: core.term, round });
 }
 
 /** An append of `entries` after `prevLogIndex` from the leader `from` of `term`. */

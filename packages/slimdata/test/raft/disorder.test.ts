@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { membersOf } from '../../src/raft/configuration.ts';
 import type { Entry } from '../../src/raft/types.ts';
 import { Cluster } from './cluster.ts';
 
 /*
- * Short random schedules: every message may be lost, doubled or late, every write slow, every member may crash
- * with what it had not written. The safety properties of paper figure 3 are looked at after every step.
+ * Short random schedules: every message and snapshot may be lost, doubled or late, every write slow, every member
+ * may crash with what it had not written; logs are compacted and members come and go. The safety properties of
+ * paper figure 3 are looked at after every step.
  */
 
 /** Small deterministic generator (mulberry32). */
@@ -23,33 +25,39 @@ function createRandom(seed: number): () => number {
 class Disorder {
   readonly cluster: Cluster;
   readonly names: string[];
+  /** What happened, by kind. */
+  readonly counts = { committed: 0, reads: 0, changes: 0, restored: 0, unwanted: 0, restartsInJoint: 0 };
   readonly #random: () => number;
   readonly #leaderOf = new Map<number, string>();
   /** First committed entry seen at each index, by whichever member. */
   readonly ledger: string[] = [];
   /** How far each member's commits have been compared. */
   readonly #compared = new Map<string, number>();
+  /** Up to here a member's applied state came from a checkpoint or snapshot. */
+  readonly #restored = new Map<string, number>();
   #commands = 0;
   #reads = 0;
   readonly readFloor = new Map<string, number>();
-  readsServed = 0;
 
   constructor(seed: number) {
     this.#random = createRandom(seed);
-    this.names = ['a', 'b', 'c', 'd', 'e'].slice(0, 1 + this.#below(5));
-    this.cluster = new Cluster(this.names, {
+    const voters = ['a', 'b', 'c', 'd', 'e'].slice(0, 1 + this.#below(5));
+    const joining = ['x', 'y'].slice(0, this.#below(3));
+    this.names = [...voters, ...joining];
+    this.cluster = new Cluster(voters, {
       random: this.#random,
       electionTicks: 3 + this.#below(6),
       maxInflight: 1 + this.#below(4),
       maxEntriesBytes: 40 + this.#below(200),
     });
+    this.cluster.join(...joining);
     for (const member of this.cluster.members.values()) {
       member.diskStalled = true;
     }
   }
 
   step(): void {
-    const name = this.names[this.#below(this.names.length)] ?? 'a';
+    const name = this.#someName();
     const { core } = this.cluster.member(name);
     const dice = this.#below(1000);
     if (dice < 120) {
@@ -58,24 +66,85 @@ class Disorder {
       this.cluster.perform(name);
     } else if (dice < 500) {
       this.cluster.completeWrite(name);
-    } else if (dice < 900) {
+    } else if (dice < 850) {
       this.#moveMessage();
-    } else if (dice < 960) {
+    } else if (dice < 900) {
       this.#commands += 1;
       this.cluster.propose(name, `${this.#commands}`);
-    } else if (dice < 985) {
+    } else if (dice < 925) {
       this.#reads += 1;
       this.readFloor.set(`${name}:${this.#reads}`, this.ledger.length);
       core.readIndex(this.#reads);
-    } else if (dice < 990) {
-      core.transferLeadership(this.names[this.#below(this.names.length)] ?? 'a');
-    } else if (dice < 995) {
-      core.unreachable(this.names[this.#below(this.names.length)] ?? 'a');
     } else {
-      this.cluster.crash(name);
-      this.#compared.set(name, 0);
+      this.#rareStep(name, this.#below(75));
     }
     this.#check(name);
+  }
+
+  #rareStep(name: string, dice: number): void {
+    const { core, committed } = this.cluster.member(name);
+    if (dice < 3) {
+      core.transferLeadership(this.#someName());
+    } else if (dice < 6) {
+      core.unreachable(this.#someName());
+    } else if (dice < 22) {
+      this.#changeMembership();
+    } else if (dice < 40) {
+      // Often to the tip, so that whoever lags needs a snapshot.
+      const index = this.#below(2) === 0 ? committed.length : this.#below(committed.length + 1);
+      this.cluster.compact(name, index);
+    } else if (dice < 70) {
+      this.#moveSnapshot();
+    } else {
+      this.counts.restartsInJoint += core.configuration.outgoing.size > 0 ? 1 : 0;
+      this.cluster.crash(name);
+      this.#compared.set(name, 0);
+      this.#restored.set(name, committed.length);
+    }
+  }
+
+  #changeMembership(): void {
+    const [leader] = this.cluster.leaders();
+    const types = ['addVoter', 'addVoter', 'addLearner', 'remove'] as const;
+    const changes = Array.from(
+      { length: 1 + this.#below(3) },
+      () => [types[this.#below(types.length)] ?? 'remove', this.#someName()] as const,
+    );
+    const result = leader === undefined ? 'not_leader' : this.cluster.change(leader, ...changes);
+    this.counts.changes += result === 'accepted' ? 1 : 0;
+  }
+
+  #moveSnapshot(): void {
+    const { snapshots } = this.cluster;
+    const at = this.#below(snapshots.length);
+    const transfer = snapshots[at];
+    if (transfer === undefined) {
+      return;
+    }
+    const { from, to, index } = transfer;
+    const fate = this.#below(6);
+    if (fate !== 0) {
+      // Otherwise it will come a second time, perhaps long after.
+      snapshots.splice(at, 1);
+    }
+    if (fate === 1) {
+      this.cluster.core(from).snapshotFailed(to);
+      return;
+    }
+    const result = this.cluster.restore(transfer);
+    if (result === 'restored') {
+      this.counts.restored += 1;
+      this.#restored.set(to, index);
+      this.#compared.set(to, 0);
+    } else {
+      this.counts.unwanted += 1;
+    }
+    if (fate !== 2) {
+      this.cluster.core(from).snapshotSent(to, index);
+    } else {
+      this.cluster.core(from).snapshotFailed(to);
+    }
+    this.#check(to);
   }
 
   #moveMessage(): void {
@@ -111,7 +180,7 @@ class Disorder {
     for (const { request, index } of member.reads.splice(0)) {
       const floor = this.readFloor.get(`${name}:${request}`) ?? 0;
       expect(index === -1 || index >= floor, `read ${request} at ${index}, floor ${floor}`).to.equal(true);
-      this.readsServed += index === -1 ? 0 : 1;
+      this.counts.reads += index === -1 ? 0 : 1;
     }
   }
 
@@ -120,10 +189,34 @@ class Disorder {
     expect(entry?.index, `"${name}" applies in order`).to.equal(at + 1);
     expect(this.ledger[at] ?? text, `entry ${at + 1} as applied by "${name}"`).to.equal(text);
     this.ledger[at] = text;
-    const holders = [...this.cluster.members.values()].filter(
-      ({ disk }) => disk.entries[at]?.term === entry?.term,
+    this.counts.committed = this.ledger.length;
+    if (at >= (this.#restored.get(name) ?? 0)) {
+      this.#expectHeld(name, entry);
+    }
+  }
+
+  /**
+   * A majority of the voters (of the incoming ones, if joint) has the entry on disk, in the log or in a checkpoint:
+   * whichever configuration the leader counted by, it was no less.
+   */
+  #expectHeld(name: string, entry: Entry | undefined): void {
+    const { index = 0, term } = entry ?? {};
+    const { voters } = this.cluster.core(name).configurationAt(index);
+    const holders = [...voters].filter((voter) => {
+      const { base, entries, checkpoint } = this.cluster.member(voter).disk;
+      return (checkpoint?.index ?? 0) >= index || entries[index - base.index - 1]?.term === term;
+    });
+    if (voters.size === 0) {
+      // It has not come to know yet whom it belongs to.
+      return;
+    }
+    expect(holders.length * 2, `holders of ${term}/${index} among ${[...voters]}`).to.be.greaterThan(
+      voters.size,
     );
-    expect(holders.length * 2, `holders of ${text}`).to.be.greaterThan(this.names.length);
+  }
+
+  #someName(): string {
+    return this.names[this.#below(this.names.length)] ?? 'a';
   }
 
   #below(end: number): number {
@@ -133,31 +226,36 @@ class Disorder {
 
 describe('disorder', () => {
   it('no schedule breaks the safety properties of figure 3, nor a read its floor', () => {
-    let committed = 0;
-    let reads = 0;
+    const total = { committed: 0, reads: 0, changes: 0, restored: 0, unwanted: 0, restartsInJoint: 0 };
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const disorder = new Disorder(seed);
-        for (let i = 0; i < 1500; i += 1) {
+        for (let i = 0; i < 3000; i += 1) {
           disorder.step();
         }
-        committed += disorder.ledger.length;
-        reads += disorder.readsServed;
+        for (const kind of Object.keys(total) as (keyof typeof total)[]) {
+          total[kind] += disorder.counts[kind];
+        }
       }),
-      { numRuns: 150 },
+      { numRuns: 200 },
     );
-    expect(committed, 'entries committed in all schedules').to.be.greaterThan(1000);
-    expect(reads, 'reads served in all schedules').to.be.greaterThan(100);
-  }).timeout(20_000);
+    // What never happens proves nothing.
+    expect(total.committed, 'entries committed').to.be.greaterThan(1000);
+    expect(total.reads, 'reads served').to.be.greaterThan(100);
+    expect(total.changes, 'changes of membership begun').to.be.greaterThan(200);
+    expect(total.restored, 'snapshots restored').to.be.greaterThan(50);
+    expect(total.unwanted, 'snapshots that came late or twice').to.be.greaterThan(20);
+    expect(total.restartsInJoint, 'restarts in a joint configuration').to.be.greaterThan(20);
+  }).timeout(30_000);
 
-  it('once all is well again there is one leader, and all have the same log', () => {
+  it('once all is well again there is one leader, and all members have the same log', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const disorder = new Disorder(seed);
-        for (let i = 0; i < 800; i += 1) {
+        for (let i = 0; i < 2000; i += 1) {
           disorder.step();
         }
-        const { cluster, names } = disorder;
+        const { cluster } = disorder;
         for (const [name, member] of cluster.members) {
           member.diskStalled = false;
           while (cluster.completeWrite(name)) {
@@ -169,12 +267,15 @@ describe('disorder', () => {
         const [leader = 'a'] = cluster.leaders();
         expect(cluster.propose(leader, 'last')).to.equal(true);
         cluster.settle();
-        for (const name of names) {
-          expect(cluster.commands(name)).to.deep.equal(cluster.commands(leader));
+        const { configuration } = cluster.core(leader);
+        expect(configuration.outgoing.size, 'a change is brought to its end').to.equal(0);
+        for (const name of membersOf(configuration)) {
+          expect(cluster.commands(name), name).to.deep.equal(cluster.commands(leader));
           expect(cluster.commands(name).at(-1)).to.equal('last');
+          expect(cluster.core(name).configuration).to.deep.equal(configuration);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     );
-  }).timeout(20_000);
+  }).timeout(30_000);
 });

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { committedIndex, type JointVoters, voteResult } from '../../src/raft/quorum.ts';
+import { committedIndex, voteResult } from '../../src/raft/quorum.ts';
+import type { JointVoters } from '../../src/raft/types.ts';
 import { type Case, caseFiles, parseCases } from './case-file.ts';
 
 const RESULTS = { won: 'VoteWon', pending: 'VotePending', lost: 'VoteLost' } as const;

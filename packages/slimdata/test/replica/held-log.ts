@@ -33,6 +33,10 @@ export class HeldLog implements LogStore {
     this.#waiting = [];
   }
 
+  removeBefore(): void {
+    // Nothing is removed: what a restart reads is the whole log.
+  }
+
   async close(): Promise<void> {
     this.isClosed = true;
   }

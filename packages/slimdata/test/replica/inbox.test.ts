@@ -15,10 +15,13 @@ describe('inbox', () => {
     for (const sequence of [1, 2, 3]) inbox.receive('a', refusal(sequence));
     for (const token of [7, 8]) inbox.durable(token);
     inbox.unreachable('b');
+    inbox.snapshotEnded('c', 9);
     const post = inbox.take();
     expect(post.mail.map(({ message }) => message)).to.deep.equal([1, 2, 3].map(refusal));
-    expect(post).to.deep.include({ durable: [7, 8], unreachable: new Set(['b']), tick: false });
-    expect(inbox.take()).to.deep.equal({ mail: [], durable: [], unreachable: new Set(), tick: false });
+    const snapshots = [{ peer: 'c', index: 9 }];
+    expect(post).to.deep.include({ durable: [7, 8], unreachable: new Set(['b']), snapshots, tick: false });
+    const nothing = { mail: [], durable: [], unreachable: new Set(), snapshots: [], tick: false };
+    expect(inbox.take()).to.deep.equal(nothing);
   });
 
   it('knows one tick, however many there were', () => {

@@ -3,6 +3,7 @@ import { RaftCore } from '../../src/raft/raft-core.ts';
 import { type ReplicaLimits, replicaLimits } from '../../src/replica/ports.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { ReplicaStore } from '../../src/replica/replica-store.ts';
+import { StateMachine } from '../../src/state-machine/state-machine.ts';
 import type { Transaction } from '../../src/state-machine/transaction.ts';
 import { HeldLog } from './held-log.ts';
 
@@ -177,8 +178,12 @@ export class TestCluster {
     const replica = new Replica({
       member: name,
       core,
+      stateMachine: new StateMachine(),
       ports: {
         log,
+        // No test here goes far enough for a checkpoint; the real ones are in member.test.ts.
+        checkpoint: { write: () => undefined },
+        sendSnapshot: (_needed, done) => done(null),
         send: (to, message) => {
           const letter = { from: name, to, message };
           member.sent.push(letter);

@@ -10,7 +10,8 @@ function entry(index: number, term: number): Entry {
 }
 
 function batch(token: number, entries: Entry[], extra: Partial<PersistEffect> = {}): PersistEffect {
-  return { token, hardState: null, truncateFrom: null, entries, sendAfterDurable: [], ...extra };
+  const nothing = { hardState: null, snapshot: null, truncateFrom: null, sendAfterDurable: [] };
+  return { token, entries, ...nothing, ...extra };
 }
 
 function createDisk(seed: number) {

@@ -3,52 +3,11 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { type Entry, EntryKind } from '../../src/raft/types.ts';
 import { encodeCommand } from '../../src/state-machine/command-codec.ts';
-import { type Outcome, StateMachine } from '../../src/state-machine/state-machine.ts';
+import { StateMachine } from '../../src/state-machine/state-machine.ts';
 import type { Check, Transaction, Write } from '../../src/state-machine/transaction.ts';
+import { Feed, set } from './feed.ts';
 import { StateModel } from './state-model.ts';
 
-/** Feeds a state machine with entries, numbering them. */
-class Feed {
-  readonly machine = new StateMachine();
-  #sequence = 0;
-
-  constructor() {
-    this.open();
-  }
-
-  apply(payload: Uint8Array, term = 1, kind: EntryKind = EntryKind.Command): Outcome {
-    const entry: Entry = { index: this.machine.appliedIndex + 1, term, kind, payload };
-    return this.machine.apply(entry);
-  }
-
-  open(): Outcome {
-    return this.apply(encodeCommand({ type: 'OpenSession', member: 'm', nonce: 7 }));
-  }
-
-  send(
-    transaction: Transaction,
-    given: { term?: number; sequence?: number; session?: number; floor?: number } = {},
-  ) {
-    const { term = 1, session = 1, sequence = ++this.#sequence } = given;
-    const { floor = sequence } = given;
-    const command = { type: 'SessionTransaction', session, sequence, floor, transaction } as const;
-    const outcome = this.apply(encodeCommand(command), term);
-    if (outcome.type !== 'transaction') throw new Error(`a transaction came back as ${outcome.type}`);
-    return outcome;
-  }
-
-  run(checks: readonly Check[], writes: readonly Write[], term = 1) {
-    return this.send({ checks, writes }, { term });
-  }
-}
-
-const value = (text: string): Uint8Array => Buffer.from(text);
-const set = (hashset: string, field: string, text = 'v'): Write => ({
-  write: 'set',
-  hashset,
-  field,
-  value: value(text),
-});
 const fields = (feed: Feed, hashset: string): string[] =>
   [...feed.machine.entries(hashset)].map(([field]) => field);
 
