@@ -20,7 +20,8 @@ const allowed: Record<string, Record<string, readonly string[]>> = {
     errors: [],
     logger: [],
     config: ['member'],
-    member: ['raft', 'peers', 'replica', 'storage', 'store', 'logger'],
+    'store-api': ['peers', 'raft', 'state-machine', 'store', 'errors', 'logger'],
+    member: ['raft', 'peers', 'replica', 'storage', 'store-api', 'store', 'logger'],
     index: ['*'],
   },
   jobs: {

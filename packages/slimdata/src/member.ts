@@ -14,6 +14,7 @@ import { ReplicaStore } from './replica/replica-store.ts';
 import { SnapshotExchange } from './replica/snapshot-exchange.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { Store } from './store.ts';
+import { StoreApi } from './store-api/store-api.ts';
 
 /** Where a member is reached by its peers, e.g. `http://slimfaas-0.slimfaas:3262`. */
 export interface MemberAddress {
@@ -94,6 +95,7 @@ class RunningMember extends ReplicaStore implements Member {
   readonly #snapshots: SnapshotExchange;
   readonly #stopping: AbortController;
   #transport: HttpTransport | null = null;
+  #api: StoreApi | null = null;
   #ticks: NodeJS.Timeout | null = null;
   #closing: Promise<void> | null = null;
 
@@ -152,7 +154,10 @@ class RunningMember extends ReplicaStore implements Member {
   /** Opens the port, meets the peers, starts the clock. */
   async listen(diskId: string): Promise<void> {
     const { name, members, host, port, clusterSecret, logger, heartbeatMs } = this.#options;
+    const api = new StoreApi({ service: this, clusterSecret, now: Date.now, logger });
+    this.#api = api;
     this.#transport = await openHttpTransport({
+      answerOther: (request, response) => api.answer(request, response),
       member: name,
       clusterId: clusterIdOf(members),
       diskId,
@@ -194,6 +199,7 @@ class RunningMember extends ReplicaStore implements Member {
     this.#replica.stop(`Member "${this.#options.name}" is stopping`);
     this.#stopping.abort();
     this.#checkpointWriter.close();
+    this.#api?.close();
     await this.#transport?.close();
     await this.#snapshots.close();
     await this.#storage.checkpoint.close();

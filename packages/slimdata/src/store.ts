@@ -11,6 +11,8 @@ export interface RequestOptions {
 export interface Change {
   readonly index: number;
   readonly hashsets: ReadonlySet<string>;
+  /** True when a snapshot took the place of the whole state: what changed on the way to it is not known. */
+  readonly replaced?: boolean;
 }
 
 /** What programs are written against. Every member offers all of it; leaders are found for the caller. */

@@ -8,7 +8,7 @@ import { STREAM_NAMES, type StreamName } from './lane.ts';
 const PROTOCOL_RANGE = { min: MESSAGE_VERSION, max: MESSAGE_VERSION } as const;
 
 /** Everything that is answered on the port of a member lies below this path. */
-const BASE_PATH = '/slimdata/v1/';
+export const BASE_PATH = '/slimdata/v1/';
 
 /** A stream of lane `bulk` is `POST /slimdata/v1/stream/bulk`, a snapshot `POST /slimdata/v1/snapshot`. */
 export function streamPath(stream: StreamName): string {

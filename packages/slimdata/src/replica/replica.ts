@@ -172,7 +172,7 @@ export class Replica {
       this.#checkpoints.restored(stateMachine.appliedIndex);
       this.#proposals.restored((session) => stateMachine.answersOf(session), this.#ports.now());
       const hashsets = new Set(stateMachine.hashsets(''));
-      this.changeListeners.notify({ index: stateMachine.appliedIndex, hashsets });
+      this.changeListeners.notify({ index: stateMachine.appliedIndex, hashsets, replaced: true });
     });
     this.#wake();
   }

@@ -136,7 +136,7 @@ export function findState(history: History, recovered: LogState, from = 0): numb
 }
 
 /** As `findState`, the last one. */
-function findLastState(history: History, recovered: LogState): number {
+export function findLastState(history: History, recovered: LogState): number {
   let found = -1;
   for (let at = findState(history, recovered); at >= 0; at = findState(history, recovered, at + 1))
     found = at;
@@ -144,7 +144,7 @@ function findLastState(history: History, recovered: LogState): number {
 }
 
 /** Appends batches `from` to `to` of a history one by one, with the removals behind each, and tells of each. */
-async function playHistory(
+export async function playHistory(
   log: LogStore,
   history: History,
   onDurable: () => void = () => {},

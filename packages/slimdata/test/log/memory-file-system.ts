@@ -76,8 +76,8 @@ export class MemoryFileSystem implements FileSystem {
   readonly calls: Call[] = [];
   /** Runs before each call; may wait or throw. */
   intercept: ((call: Call) => Promise<void> | void) | null = null;
-  /** What was removed, with its last content. */
-  readonly removed: { readonly path: string; readonly bytes: Buffer }[] = [];
+  /** What was removed, with its last content, and by which call. */
+  readonly removed: { readonly path: string; readonly bytes: Buffer; readonly call: number }[] = [];
   /** From this call on (counted from 0) everything fails; a write of that number has still reached the cache. */
   crashAtCall = Number.POSITIVE_INFINITY;
   #names = new Map<string, MemoryContent>();
@@ -128,7 +128,7 @@ export class MemoryFileSystem implements FileSystem {
     await this.#call('remove', path);
     const content = this.#names.get(path);
     if (content === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
-    this.removed.push({ path, bytes: content.current });
+    this.removed.push({ path, bytes: content.current, call: this.calls.length - 1 });
     this.#change((names) => names.delete(path));
   }
 

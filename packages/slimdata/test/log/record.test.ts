@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { describe, it } from 'mocha';
-import type { LogBatch } from '../../src/log/log-store.ts';
+import type { LogBase, LogBatch } from '../../src/log/log-store.ts';
 import {
   batchBytes,
   decodeRecords,
   encodeBatches,
   encodedPayloadBytes,
+  encodeRemoval,
   encodeSegmentEnd,
 } from '../../src/log/record.ts';
 import { EntryKind } from '../../src/raft/types.ts';
@@ -17,6 +18,7 @@ const batches: fc.Arbitrary<LogBatch> = fc.record({
   hardState: fc.option(
     fc.record({ term: uint48, votedFor: fc.option(fc.string({ maxLength: 60, unit: 'grapheme' })) }),
   ),
+  snapshot: fc.option<LogBase>(fc.record({ index: uint48, term: uint48 })),
   truncateFrom: fc.option(uint48),
   entries: fc.array(
     fc.record({
@@ -37,12 +39,13 @@ function encode(list: readonly LogBatch[]): Buffer {
 }
 
 describe('record', () => {
-  it('gives back every batch in order: truncation, entries, hard state', () => {
+  it('gives back every batch in order: snapshot, truncation, entries, hard state', () => {
     return fc.assert(
       fc.property(fc.array(batches, { maxLength: 4 }), (list) => {
         const payload = encode(list);
         expect(encodedPayloadBytes(payload)).to.equal(payload.length);
-        const expected = list.flatMap(({ truncateFrom, entries, hardState }) => [
+        const expected = list.flatMap(({ snapshot, truncateFrom, entries, hardState }) => [
+          ...(snapshot ? [{ type: 'reset', base: snapshot }] : []),
           ...(truncateFrom === null ? [] : [{ type: 'truncation', from: truncateFrom }]),
           ...entries.map((entry) => ({
             type: 'entry',
@@ -58,6 +61,13 @@ describe('record', () => {
   it('gives back the end of a segment', () => {
     const records = decodeRecords(encodeSegmentEnd(67_108_864), place);
     expect(records).to.deep.equal([{ type: 'segmentEnd', nextSegmentBytes: 67_108_864 }]);
+  });
+
+  it('gives back which segments were given up', () => {
+    const base = { index: 2 ** 40, term: 2 ** 41 };
+    const payload = encodeRemoval(4_000_000_000, base);
+    expect(encodedPayloadBytes(payload)).to.equal(payload.length);
+    expect(decodeRecords(payload, place)).to.deep.equal([{ type: 'removal', segment: 4_000_000_000, base }]);
   });
 
   it('refuses a kind of record that it does not know, since a newer version may depend on it', () => {

@@ -8,45 +8,60 @@ import {
   appendDurably,
   buildHistory,
   createRecordingLogger,
-  describeState,
   entriesBatch,
-  type LogState,
+  findLastState,
+  findState,
+  type History,
   openTestLog,
+  playHistory,
   type Step,
   steps,
 } from './log-history.ts';
-import { MemoryFileSystem } from './memory-file-system.ts';
+import { type Call, MemoryFileSystem } from './memory-file-system.ts';
 
 const blockBytes = 512;
+
+/** Up to where a write reached. */
+interface WriteEnd {
+  readonly path: string;
+  readonly offset: number;
+}
 
 /** A disk after a history of which every batch was acknowledged, and where each batch ended up. */
 interface Written {
   readonly fileSystem: MemoryFileSystem;
-  readonly states: readonly LogState[];
+  readonly history: History;
   /** Per batch: the file and the offset at which the last byte of its group lies. */
-  readonly ends: readonly { readonly path: string; readonly offset: number }[];
+  readonly ends: readonly WriteEnd[];
+  /** Files that were removed, and the newest write before. */
+  readonly removed: readonly { readonly path: string; readonly bytes: Buffer; readonly end: WriteEnd }[];
+}
+
+function lastEnd(calls: readonly Call[]): WriteEnd {
+  const write = calls.findLast(({ operation, path }) => operation === 'write' && path.endsWith('.wal'));
+  return { path: write?.path ?? '', offset: (write?.offset ?? 0) + (write?.bytes ?? 0) };
 }
 
 /** Not closed = as a kill leaves it, with all that was written so far. */
-async function writeHistory(batches: readonly LogBatch[], isClosed: boolean, diskByte = 0xd1) {
+async function writeHistory(history: History, isClosed: boolean, diskByte = 0xd1): Promise<Written> {
   const fileSystem = new MemoryFileSystem();
   const { log } = await openTestLog({ fileSystem, randomBytes: (size) => Buffer.alloc(size, diskByte) });
-  const ends: { path: string; offset: number }[] = [];
-  for (const batch of batches) {
-    await appendDurably(log, batch);
-    const write = fileSystem.calls.findLast(
-      ({ operation, path }) => operation === 'write' && path.endsWith('.wal'),
-    );
-    ends.push({ path: write?.path ?? '', offset: (write?.offset ?? 0) + (write?.bytes ?? 0) });
-  }
+  const ends: WriteEnd[] = [];
+  await playHistory(log, history, () => ends.push(lastEnd(fileSystem.calls)));
   const killed = fileSystem.clone();
+  const removed = fileSystem.removed
+    .filter(({ path }) => path.endsWith('.wal') && !killed.paths().includes(path))
+    .map(({ path, bytes, call }) => ({ path, bytes, end: lastEnd(fileSystem.calls.slice(0, call)) }));
   await log.close();
-  return { fileSystem: isClosed ? fileSystem : killed, ends };
+  return { fileSystem: isClosed ? fileSystem : killed, history, ends, removed };
 }
 
-async function writeSteps(list: readonly Step[], isClosed = false): Promise<Written> {
-  const { batches, states } = buildHistory(list);
-  return { ...(await writeHistory(batches, isClosed)), states };
+function writeBatches(batches: readonly LogBatch[], isClosed: boolean, diskByte = 0xd1): Promise<Written> {
+  return writeHistory({ batches, states: [], removals: [] }, isClosed, diskByte);
+}
+
+function writeSteps(list: readonly Step[], isClosed = false): Promise<Written> {
+  return writeHistory(buildHistory(list), isClosed);
 }
 
 async function reopen(fileSystem: MemoryFileSystem): Promise<RecoveredLog | LogError> {
@@ -88,16 +103,21 @@ const fixedHistories: Step[][] = [
   })),
 );
 const randomHistories = fc.sample(steps({ entryBytesMax: 700, batchesMax: 6 }), { numRuns: 6, seed: 20_260 });
-const histories = [...fixedHistories, ...randomHistories];
+const compacted = fc
+  .tuple(...Array.from({ length: 3 }, () => steps({ entryBytesMax: 500, batchesMax: 6, isCompacted: true })))
+  .map((lists) => lists.flat());
+const compactedHistories = fc.sample(compacted, { numRuns: 4, seed: 20_260 });
+const histories = [...fixedHistories, ...randomHistories, ...compactedHistories];
 
 describe('recovery of a write that did not finish', function () {
   this.timeout(60_000);
 
   it('keeps, wherever the newest segment ends, all that was acknowledged before that byte', async () => {
-    for (const history of histories) {
-      const { fileSystem, states, ends } = await writeSteps(history);
+    let files = 0;
+    for (const list of histories) {
+      const { fileSystem, history, ends, removed } = await writeSteps(list);
+      files += removed.length;
       const path = lastWritten(fileSystem);
-      const known = states.map(describeState);
       const length = Math.max(
         blockBytes,
         ...ends.filter((end) => end.path === path).map(({ offset }) => offset),
@@ -107,27 +127,31 @@ describe('recovery of a write that did not finish', function () {
         copy.get(path).fill(0, cut);
         // A segment behind it is prepared only when this one holds something.
         for (const later of copy.paths()) if (later > path) copy.delete(later);
+        // Segments are deleted only when the record that gives them up is there.
+        for (const { path: old, bytes, end } of removed) {
+          if (end.path === path && end.offset > cut) copy.put(old, bytes);
+        }
         const recovered = await reopen(copy);
         if (recovered instanceof LogError) throw recovered;
-        const batches = known.lastIndexOf(describeState(recovered));
+        const batches = findLastState(history, recovered);
         const whole = ends.filter(
           (end) => end.path < path || (end.path === path && end.offset <= cut),
         ).length;
         expect(batches, `cut at ${cut} of ${path}`).to.be.at.least(whole);
       }
     }
+    expect(files, 'segments that were removed meanwhile').to.be.greaterThan(8);
   });
 
   it('keeps all that was acknowledged when the blocks of the write in flight survive in any combination', async () => {
-    const { batches, states } = buildHistory([
+    const history = buildHistory([
       { entryBytes: [300], removed: null, isTermRaised: true, vote: 'slimfaas-0' },
       { entryBytes: [500, 500, 500, 500], removed: 1, isTermRaised: true, vote: null },
     ]);
-    const { fileSystem, ends } = await writeHistory(batches, false);
+    const { fileSystem, ends } = await writeHistory(history, false);
     const [first, second] = ends;
     if (first === undefined || second === undefined) throw new Error('two batches were written');
     const blocks = Math.ceil(second.offset / blockBytes) - 1;
-    const known = states.map(describeState);
     for (let survivors = 0; survivors < 2 ** (blocks - 1); survivors += 1) {
       const copy = fileSystem.clone();
       const bytes = copy.get(second.path);
@@ -138,12 +162,12 @@ describe('recovery of a write that did not finish', function () {
       }
       const recovered = await reopen(copy);
       if (recovered instanceof LogError) throw recovered;
-      expect(known.indexOf(describeState(recovered))).to.be.at.least(1);
+      expect(findState(history, recovered)).to.be.at.least(1);
     }
   });
 
   it('clears the remains, says so, and goes on', async () => {
-    const { fileSystem, ends } = await writeHistory([entriesBatch(1, 1), entriesBatch(2, 3, 250)], false);
+    const { fileSystem, ends } = await writeBatches([entriesBatch(1, 1), entriesBatch(2, 3, 250)], false);
     const path = ends[1]?.path ?? '';
     fileSystem.get(path).fill(0, (ends[1]?.offset ?? 0) - blockBytes);
     const { logger, events } = createRecordingLogger();
@@ -159,8 +183,7 @@ describe('recovery of a write that did not finish', function () {
   });
 
   it('writes the newest group once more, since it may have been read from the page cache only', async () => {
-    const { batches } = buildHistory(fixedHistories[0] ?? []);
-    const { fileSystem } = await writeHistory(batches, false);
+    const { fileSystem } = await writeSteps(fixedHistories[0] ?? []);
     fileSystem.calls.length = 0;
     const path = lastWritten(fileSystem);
     const before = Buffer.from(fileSystem.get(path));
@@ -180,9 +203,8 @@ describe('recovery of a damaged log', function () {
     const when = isClosed ? 'after a clean stop' : 'after a kill';
     it(`never misses what was acknowledged when one byte has changed, ${when}`, async () => {
       let refusals = 0;
-      for (const history of histories) {
-        const { fileSystem, states } = await writeSteps(history, isClosed);
-        const full = describeState(states.at(-1) ?? expect.fail('no state'));
+      for (const list of histories) {
+        const { fileSystem, history } = await writeSteps(list, isClosed);
         for (const path of fileSystem.paths()) {
           for (let offset = 0; offset < fileSystem.get(path).length; offset += 1) {
             const copy = fileSystem.clone();
@@ -191,7 +213,10 @@ describe('recovery of a damaged log', function () {
             bytes[offset] = old !== 0 && offset % 2 === 0 ? 0 : old ^ (1 << (offset % 8));
             const result = await reopen(copy);
             if (result instanceof LogError) refusals += 1;
-            else expect(describeState(result), `byte ${offset} of ${path}`).to.equal(full);
+            else {
+              const found = findLastState(history, result);
+              expect(found, `byte ${offset} of ${path}`).to.equal(history.batches.length);
+            }
           }
         }
       }
@@ -200,7 +225,7 @@ describe('recovery of a damaged log', function () {
   }
 
   it('loses at most the write in flight when one byte of its remains has changed', async () => {
-    const { fileSystem, ends } = await writeHistory([entriesBatch(1, 1), entriesBatch(2, 4, 300)], false);
+    const { fileSystem, ends } = await writeBatches([entriesBatch(1, 1), entriesBatch(2, 4, 300)], false);
     const path = ends[1]?.path ?? '';
     const start = (ends[1]?.offset ?? 0) - 3 * blockBytes;
     fileSystem.get(path).fill(0, start + blockBytes, start + 2 * blockBytes);
@@ -216,7 +241,7 @@ describe('recovery of a damaged log', function () {
 
   it('refuses a zeroed block in front of a later group, and says that it had been acknowledged', async () => {
     const batches = [entriesBatch(1, 1), entriesBatch(2, 1), entriesBatch(3, 1)];
-    const { fileSystem, ends } = await writeHistory(batches, false);
+    const { fileSystem, ends } = await writeBatches(batches, false);
     const { path, offset } = ends[1] ?? { path: '', offset: 0 };
     fileSystem.get(path).fill(0, offset - blockBytes, offset);
     const result = await reopen(fileSystem.clone());
@@ -228,7 +253,7 @@ describe('recovery of a damaged log', function () {
   });
 
   it('refuses, after a clean stop, even a newest group that has turned to zeros', async () => {
-    const { fileSystem, ends } = await writeHistory([entriesBatch(1, 1), entriesBatch(2, 1)], true);
+    const { fileSystem, ends } = await writeBatches([entriesBatch(1, 1), entriesBatch(2, 1)], true);
     const { path, offset } = ends[1] ?? { path: '', offset: 0 };
     fileSystem.get(path).fill(0, offset - blockBytes, offset);
     expectCode(await reopen(fileSystem), ['corrupt'], 'zeroed group');
@@ -278,8 +303,8 @@ describe('recovery of a damaged log', function () {
 
   it('refuses a segment of another disk, naming both', async () => {
     const { batches } = buildHistory(fixedHistories[1] ?? []);
-    const { fileSystem } = await writeHistory(batches, false);
-    const { fileSystem: other } = await writeHistory(batches, false, 0x0f);
+    const { fileSystem } = await writeBatches(batches, false);
+    const { fileSystem: other } = await writeBatches(batches, false, 0x0f);
     const path = lastWritten(fileSystem);
     fileSystem.put(path, other.get(path));
     const result = await reopen(fileSystem);
@@ -291,7 +316,7 @@ describe('recovery of a damaged log', function () {
     const payload = Buffer.from(Array.from({ length: 1300 }, (_, at) => at % 251));
     const entry = { index: 1, term: 1, kind: EntryKind.Command, payload };
     const batch = { hardState: null, truncateFrom: null, entries: [entry] };
-    const { fileSystem, ends } = await writeHistory([batch], false);
+    const { fileSystem, ends } = await writeBatches([batch], false);
     const { path, offset } = ends[0] ?? { path: '', offset: 0 };
     const bytes = fileSystem.get(path);
     const first = Buffer.from(bytes.subarray(offset - 2 * blockBytes, offset - blockBytes));
@@ -316,7 +341,7 @@ describe('recovery of a damaged log', function () {
   });
 
   it('changes nothing on a disk that it refuses', async () => {
-    const { fileSystem, ends } = await writeHistory([entriesBatch(1, 1), entriesBatch(2, 1)], false);
+    const { fileSystem, ends } = await writeBatches([entriesBatch(1, 1), entriesBatch(2, 1)], false);
     const { path, offset } = ends[0] ?? { path: '', offset: 0 };
     const bytes = fileSystem.get(path);
     bytes[offset - 300] = (bytes[offset - 300] ?? 0) ^ 1;

@@ -50,6 +50,7 @@ describe('openWriteAheadLog', function () {
     const fileSystem = new MemoryFileSystem();
     const { log, recovered } = await openTestLog({ fileSystem });
     expect(recovered).to.deep.equal({
+      base: { index: 0, term: 0 },
       entries: [],
       hardState: { term: 0, votedFor: null },
       diskId: 'd1'.repeat(16),
@@ -229,6 +230,16 @@ describe('group commit', function () {
     await log.close();
   });
 
+  it('never forgets a batch that comes just when the last one is finished', async () => {
+    const { log } = await openQuiet();
+    for (let turns = 0; turns < 30; turns += 1) {
+      await appendDurably(log, { hardState: null, truncateFrom: null, entries: [] });
+      for (let count = 0; count < turns; count += 1) await Promise.resolve();
+      await appendDurably(log, { hardState: null, truncateFrom: null, entries: [] });
+    }
+    await log.close();
+  });
+
   it('splits what would make one write too long, keeping the order', async () => {
     const { fileSystem, log } = await openQuiet();
     const order: number[] = [];
@@ -347,11 +358,11 @@ describe('failure', function () {
     expect(errors[0]?.message).to.match(/disk is full .*Free space/);
   });
 
-  it('is fatal when the next segment cannot be made', async () => {
-    const { log, errors } = await openFailing(failOn('sync', 'ENOSPC'));
+  it('is fatal when the next segment cannot be made for another reason than a full disk', async () => {
+    const { log, errors } = await openFailing(failOn('sync', 'EIO'));
     for (let index = 1; index <= 9; index += 1) log.append(entriesBatch(index, 1, 400), () => {});
     await log.close();
-    expect(errors.map((error) => (error as LogError).code)).to.deep.equal(['disk_full']);
+    expect(errors.map((error) => (error as LogError).code)).to.deep.equal(['io']);
   });
 
   it('hands on what a callback throws, and tells no later one', async () => {
