@@ -20,18 +20,21 @@ export async function removeSegments(
 ): Promise<void> {
   const [newest, ...older] = numbers;
   if (newest === undefined) return;
-  await removeSegment(options, newest);
+  const remove = (number: number) =>
+    removeFile(options.fileSystem, join(options.directory, segmentName(number)));
+  await remove(newest);
   // Also when it was gone: it may be so in memory only.
   await options.fileSystem.syncDirectory(options.directory);
-  for (const number of older) await removeSegment(options, number);
+  for (const number of older) await remove(number);
   if (older.length > 0) await options.fileSystem.syncDirectory(options.directory);
   const { directory } = options;
   options.logger.info({ directory, first: numbers.at(-1), last: newest }, 'log_segments_removed');
 }
 
-async function removeSegment(options: SegmentRemovalOptions, number: number): Promise<void> {
+/** Minds no file that is gone already. */
+export async function removeFile(fileSystem: FileSystem, path: string): Promise<void> {
   try {
-    await options.fileSystem.remove(join(options.directory, segmentName(number)));
+    await fileSystem.remove(path);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }

@@ -4,6 +4,7 @@ import { blockBytes } from './block.ts';
 import type { FileSystem } from './file-system.ts';
 import { isDiskFull } from './log-error.ts';
 import { preparedSegmentName, segmentName } from './segment-name.ts';
+import { removeFile } from './segment-removal.ts';
 
 /** Runs `run` once after `delayMs` milliseconds; returns what cancels it. */
 export type After = (delayMs: number, run: () => void) => () => void;
@@ -175,7 +176,7 @@ export class SegmentSupply {
 
   async #discard(path: string): Promise<void> {
     try {
-      await this.#options.fileSystem.remove(path);
+      await removeFile(this.#options.fileSystem, path);
     } catch (error) {
       // The next attempt empties it.
       this.#options.logger.warn({ path, error: String(error) }, 'log_segment_discard_failed');

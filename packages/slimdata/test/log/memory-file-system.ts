@@ -230,8 +230,8 @@ export class MemoryFileSystem implements FileSystem {
         await this.#call('write', path, offset, bytes.length);
         const growth = Math.max(0, offset + bytes.length - content.current.length);
         const room = this.capacityBytes - this.#usedBytes();
-        if (growth > room) {
-          content.write(bytes.subarray(0, Math.max(0, bytes.length - growth + room)), offset);
+        if (growth > 0 && growth > room) {
+          content.write(bytes.subarray(0, bytes.length - growth + Math.max(0, room)), offset);
           throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
         }
         content.write(bytes, offset);
