@@ -47,7 +47,8 @@ const allowed: Record<string, Record<string, readonly string[]>> = {
     metrics: ['api', 'queue', '@slimfaas/slimdata', 'prom-client'],
     service: ['*'],
     serve: ['service', 'config', 'log', 'model', '@slimfaas/slimdata'],
-    main: ['serve', 'local', 'commander'],
+    commands: ['@slimfaas/slimdata'],
+    main: ['serve', 'local', 'commands', 'commander'],
     index: ['*'],
   },
 };

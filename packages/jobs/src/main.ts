@@ -54,4 +54,18 @@ program
     process.exitCode = await local({ ...options, clean: options.clean === true, main: import.meta.filename });
   });
 
+program
+  .command('log')
+  .description("look at a member's write-ahead log")
+  .command('inspect')
+  .description(
+    'tell what is in it and what is wrong with it; reads only, and may be run while the member runs',
+  )
+  .argument('<directory>', 'Raft volume of the member (SlimData__Directory)')
+  .option('--json', 'print JSON instead of text')
+  .action(async (directory: string, options: { json?: boolean }) => {
+    const { inspectLogCommand } = await import('./commands/inspect-log.ts');
+    process.exitCode = await inspectLogCommand(directory, { json: options.json === true });
+  });
+
 await program.parseAsync();

@@ -8,6 +8,8 @@ export type {
 export { parseSlimDataConfig } from './config.ts';
 export type { StoreErrorCode } from './errors.ts';
 export { StoreError } from './errors.ts';
+export { inspectLog } from './log/inspect-log.ts';
+export { formatLogReport, type LogReport } from './log/log-report.ts';
 export type { Logger } from './logger.ts';
 export type { Member, MemberAddress, MemberOptions, MemberStatistics } from './member.ts';
 export { openMember } from './member.ts';

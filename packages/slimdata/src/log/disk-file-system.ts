@@ -5,7 +5,7 @@ import { findLockHolder, openDirectoryLock } from './directory-lock.ts';
 import type { FileReader, FileSystem, LogFile, ReadableFile } from './file-system.ts';
 
 /** Reads only. */
-function createDiskFileReader(): FileReader {
+export function createDiskFileReader(): FileReader {
   return {
     list: (path) => readdir(path),
     openToRead: async (path) => readableFile(await open(path, 'r')),

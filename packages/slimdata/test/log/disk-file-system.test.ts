@@ -103,7 +103,7 @@ describe('createDiskFileSystem', function () {
     await log.close();
   });
 
-  it('keeps every acknowledged batch of a process that is killed', async () => {
+  it('keeps every acknowledged batch that is needed, of a process that is killed, also while it removes old ones', async () => {
     const script = `
       import { randomBytes } from 'node:crypto';
       import { createDiskFileSystem } from ${JSON.stringify(`${sourceUrl}disk-file-system.js`)};
@@ -114,7 +114,7 @@ describe('createDiskFileSystem', function () {
         directory: ${JSON.stringify(directory)}, fileSystem, logger, randomBytes, segmentBytes: 16384,
         onFatal: (error) => { throw error; },
       });
-      let index = recovered.entries.length;
+      let index = recovered.base.index + recovered.entries.length;
       process.stdout.write('open ' + index + '\\n');
       const next = () => {
         index += 1;
@@ -122,6 +122,7 @@ describe('createDiskFileSystem', function () {
         const mine = index;
         log.append({ hardState: null, truncateFrom: null, entries: [entry] }, () => {
           process.stdout.write(mine + '\\n');
+          if (mine % 10 === 0) log.removeBefore(mine - 5);
           next();
         });
       };
@@ -144,8 +145,11 @@ describe('createDiskFileSystem', function () {
     }
     const { log, recovered } = await openLog();
     expect(acknowledged).to.be.greaterThan(150);
-    expect(recovered.entries.length).to.be.at.least(acknowledged);
-    for (const { index, payload } of recovered.entries) {
+    const { base, entries } = recovered;
+    expect(base.index).to.be.greaterThan(50).and.to.be.below(acknowledged);
+    expect(base.index + entries.length).to.be.at.least(acknowledged);
+    expect((await readdir(directory)).length).to.be.below(10);
+    for (const { index, payload } of entries) {
       expect(Buffer.alloc(index % 1000, index % 256).equals(payload)).to.equal(true);
     }
     await log.close();

@@ -24,8 +24,10 @@ async function runUntilCrash(
   history: History,
   acknowledged: number,
   crashAt: number,
+  capacityBytes = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   fileSystem.calls.length = 0;
+  fileSystem.capacityBytes = capacityBytes;
   fileSystem.crashAtCall = crashAt;
   let done = acknowledged;
   try {
@@ -42,7 +44,7 @@ async function runUntilCrash(
     }
     await log.close();
   } catch (error) {
-    if (!(error instanceof LogError) || error.code !== 'io') throw error;
+    if (!(error instanceof LogError) || !['io', 'disk_full'].includes(error.code)) throw error;
   }
   return done;
 }
@@ -51,10 +53,13 @@ describe('recovery from a crash at any call', function () {
   this.timeout(60_000);
 
   it('opens, and misses nothing that was acknowledged and still needed, again and again', async () => {
-    const crashes = fc.array(fc.record({ at: fc.nat({ max: 90 }), seed: fc.nat(), isKill: fc.boolean() }), {
-      minLength: 1,
-      maxLength: 6,
+    const crash = fc.record({
+      at: fc.nat({ max: 90 }),
+      seed: fc.nat(),
+      isKill: fc.boolean(),
+      capacityBytes: fc.option(fc.integer({ min: 2048, max: 20_000 }), { nil: Number.POSITIVE_INFINITY }),
     });
+    const crashes = fc.array(crash, { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(
         steps({ entryBytesMax: 900, batchesMax: 16, isCompacted: true }),
@@ -64,8 +69,8 @@ describe('recovery from a crash at any call', function () {
           const fileSystem = new MemoryFileSystem();
           const history = buildHistory(list);
           let acknowledged = 0;
-          for (const { at, seed, isKill } of points) {
-            acknowledged = await runUntilCrash(fileSystem, history, acknowledged, at);
+          for (const { at, seed, isKill, capacityBytes } of points) {
+            acknowledged = await runUntilCrash(fileSystem, history, acknowledged, at, capacityBytes);
             const random = createRandom(seed);
             const choose = (): Survival => {
               const draw = random(tears ? 3 : 2);
