@@ -13,7 +13,7 @@ const loadSeconds = 5;
 const configuration = JSON.stringify({
   Configurations: {
     // Jobs that stay in the queue: only accepting them is measured.
-    waiting: { Image: 'none', Command: ['sleep', '3600'], Visibility: 'Public', QueueLimit: 1_000_000 },
+    waiting: { Image: 'none', Command: ['sleep', '180'], Visibility: 'Public', QueueLimit: 1_000_000 },
   },
 });
 
