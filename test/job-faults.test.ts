@@ -210,7 +210,7 @@ describe('jobs under faults', () => {
               }
               failures = [...failures, `${member.name}: ${answer.status} ${answer.code}`];
             }
-            await delay(60);
+            await delay(100);
           }
         });
         await note(`${restarted.name} stops`, restarted.kill('SIGTERM'));

@@ -66,7 +66,12 @@ export abstract class RestartableProcess {
     await ended;
   }
 
+  /** All that it wrote, in all its lives. */
+  output(): Promise<string> {
+    return readFile(this.#outputPath, 'utf8');
+  }
+
   async lastOutput(): Promise<string> {
-    return (await readFile(this.#outputPath, 'utf8')).split('\n').slice(-10).join('\n');
+    return (await this.output()).split('\n').slice(-10).join('\n');
   }
 }

@@ -9,13 +9,21 @@ import type { StoreCall } from './store-member.ts';
 const activeKeys = 3;
 const callsPerKey = 150;
 /** A client that is not answered goes on after so long; an answer that comes later still counts. */
-const patienceMs = 1500;
+const patienceMs = 300;
 const deadlineMs = 1000;
 const thinkMsMax = 8;
+/** After a call that was not answered, so many go to other members. */
+const callsSpared = 20;
 
 /** `unavailable` and the like promise that nothing was applied; the checker sees whether that is true. */
 export const storeRefusals: readonly string[] = ['unavailable', 'overloaded', 'closed', 'not_sent'];
 const unknowns: readonly string[] = ['timeout', 'lost'];
+
+/** What a client knows of a register. */
+interface SeenRegister {
+  readonly version: number;
+  readonly value: RegisterValue;
+}
 
 /** Clients of a store cluster who read, write, delete and compare-and-set registers through all members. */
 export class StoreClients {
@@ -57,25 +65,34 @@ export class StoreClients {
   }
 
   async #client(name: string, signal: AbortSignal): Promise<void> {
-    /** Version and value that this client read last, per key. */
-    const seen = new Map<string, { readonly version: number; readonly value: RegisterValue }>();
+    const seen = new Map<string, SeenRegister>();
+    /** The member that did not answer, and how many calls it is spared. */
+    let avoided: { readonly member: StoreProcess; readonly untilCall: number } | null = null;
     for (let n = 0; !signal.aborted; n += 1) {
       await delay(this.#random.between(0, thinkMsMax));
-      const member = this.#random.pick(this.#cluster.members);
-      const key = this.#chooseKey();
-      const known = seen.get(key);
-      const dice = this.#random.fraction();
-      if (dice < 0.45 || (known === undefined && dice < 0.8)) {
-        const read = await Promise.race([this.#read(name, member, key), delay(patienceMs, null)]);
-        if (read !== null) {
-          seen.set(key, read);
-        }
-        continue;
+      const spared: StoreProcess | null = avoided !== null && n < avoided.untilCall ? avoided.member : null;
+      const member: StoreProcess = this.#random.pick(this.#cluster.members.filter((one) => one !== spared));
+      const call = this.#callSomething(`${name}.${n}`, member, seen).then(() => true);
+      const isAnswered = await Promise.race([call, delay(patienceMs, false)]);
+      if (!isAnswered) {
+        avoided = { member, untilCall: n + callsSpared };
       }
-      const value = dice < 0.95 ? `${name}.${n}` : null;
-      const expected = dice < 0.8 ? known : undefined;
-      await Promise.race([this.#write(name, member, key, value, expected), delay(patienceMs)]);
     }
+  }
+
+  /** One call; `name` is also the value it writes, which no other call does. */
+  async #callSomething(name: string, member: StoreProcess, seen: Map<string, SeenRegister>): Promise<void> {
+    const key = this.#chooseKey();
+    const known = seen.get(key);
+    const dice = this.#random.fraction();
+    if (dice < 0.45 || (known === undefined && dice < 0.8)) {
+      const read = await this.#read(name, member, key);
+      if (read !== null) {
+        seen.set(key, read);
+      }
+      return;
+    }
+    await this.#write(name, member, key, dice < 0.95 ? name : null, dice < 0.8 ? known : undefined);
   }
 
   #chooseKey(): string {
@@ -93,11 +110,7 @@ export class StoreClients {
     return key;
   }
 
-  async #read(
-    client: string,
-    member: StoreProcess,
-    key: string,
-  ): Promise<{ version: number; value: RegisterValue } | null> {
+  async #read(client: string, member: StoreProcess, key: string): Promise<SeenRegister | null> {
     const end = this.history.begin(this.#nameOf(client), key, { call: 'read' });
     const reply = await member.call({ call: 'read', key }, deadlineMs);
     if (!('value' in reply)) {
@@ -116,7 +129,7 @@ export class StoreClients {
     member: StoreProcess,
     key: string,
     value: RegisterValue,
-    expected: { readonly version: number; readonly value: RegisterValue } | undefined,
+    expected: SeenRegister | undefined,
   ): Promise<void> {
     const input: RegisterInput =
       expected === undefined ? { call: 'write', value } : { call: 'cas', expected: expected.value, value };

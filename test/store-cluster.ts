@@ -67,6 +67,25 @@ export class StoreProcess extends RestartableProcess {
   }
 }
 
+/**
+ * Those of a member that serves, but for the last three: checkpoints come so often, and so little of the log is kept
+ * behind them, that most restarts begin with a checkpoint and most members that were away need a snapshot.
+ */
+const limits: NonNullable<StoreMemberOptions['limits']> = {
+  proposalsMax: 4_096,
+  proposalBytesMax: 16_777_216,
+  transactionBytesMax: 1_048_576,
+  readsMax: 16_384,
+  inboxMax: 65_536,
+  applyBacklogMax: 5_000,
+  resendMs: 500,
+  retryMs: 50,
+  applySliceMs: 5,
+  checkpointEntries: 50,
+  checkpointBytes: 1_048_576,
+  logMarginEntries: 10,
+};
+
 export interface StoreTimers {
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
@@ -104,6 +123,7 @@ export class StoreCluster implements AsyncDisposable {
         members: links.addressesFor(name),
         directory: path.join(directory, name),
         clusterSecret: 'a secret of the test',
+        limits,
         ...timers,
       };
       return new StoreProcess(options, path.join(directory, `${name}.log`));
@@ -150,6 +170,12 @@ export class StoreCluster implements AsyncDisposable {
 
   othersOf(member: StoreProcess): readonly StoreProcess[] {
     return this.members.filter((other) => other !== member);
+  }
+
+  /** How often members logged the event. */
+  async eventCount(event: string): Promise<number> {
+    const outputs = await Promise.all(this.members.map((member) => member.output()));
+    return outputs.join('').split(` ${event} `).length - 1;
   }
 
   /** Ends that nobody asked for, with what the process last said. */

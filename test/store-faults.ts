@@ -8,8 +8,11 @@ import type { StoreCluster, StoreProcess } from './store-cluster.ts';
  */
 export interface StoreFault {
   readonly name: string;
-  strike(cluster: StoreCluster, random: SeededRandom): Promise<void>;
+  strike(cluster: StoreCluster, random: SeededRandom, progress: Progress): Promise<void>;
 }
+
+/** Resolves when clients were acknowledged so many more writes. */
+type Progress = (writes: number) => Promise<void>;
 
 /** Ends every fault. */
 export async function recover(cluster: StoreCluster): Promise<void> {
@@ -25,11 +28,16 @@ export async function recover(cluster: StoreCluster): Promise<void> {
 
 function fault(
   name: string,
-  strike: (cluster: StoreCluster, leader: StoreProcess, random: SeededRandom) => Promise<void>,
+  strike: (
+    cluster: StoreCluster,
+    leader: StoreProcess,
+    random: SeededRandom,
+    progress: Progress,
+  ) => Promise<void>,
 ): StoreFault {
   return {
     name,
-    strike: async (cluster, random) => strike(cluster, await cluster.leader(), random),
+    strike: async (cluster, random, progress) => strike(cluster, await cluster.leader(), random, progress),
   };
 }
 
@@ -42,6 +50,9 @@ function longMs({ timers }: StoreCluster, random: SeededRandom): number {
 function shortMs({ timers }: StoreCluster, random: SeededRandom): number {
   return timers.electionTimeoutMs * random.between(0.3, 0.9);
 }
+
+/** More writes than the log keeps: a member that missed them needs a snapshot. */
+const writesBeyondLog = 80;
 
 async function killAll(members: readonly StoreProcess[]): Promise<void> {
   await Promise.all(members.map((member) => member.kill('SIGKILL')));
@@ -142,6 +153,31 @@ export const storeFaults: readonly StoreFault[] = [
     await leader.start();
     await delay(longMs(cluster, random));
   }),
+  fault('a follower is cut off until it needs a snapshot', async (cluster, leader, random, progress) => {
+    cluster.links.hold(random.pick(cluster.othersOf(leader)).name);
+    await progress(writesBeyondLog);
+  }),
+  fault('a follower is killed again while it gets a snapshot', async (cluster, leader, random, progress) => {
+    const follower = random.pick(cluster.othersOf(leader));
+    for (let lives = 0; lives < 3; lives += 1) {
+      await follower.kill('SIGKILL');
+      await progress(writesBeyondLog);
+      await follower.start();
+      await delay(random.between(100, 500));
+    }
+    await follower.kill('SIGKILL');
+  }),
+  fault(
+    'the leader is killed while a follower gets a snapshot',
+    async (cluster, leader, random, progress) => {
+      const follower = random.pick(cluster.othersOf(leader));
+      cluster.links.cut(follower.name);
+      await progress(writesBeyondLog);
+      cluster.links.heal();
+      await delay(random.between(0, 300));
+      await leader.kill('SIGKILL');
+    },
+  ),
   fault('the leader stops in order and comes back', async (_cluster, leader) => {
     await restart(leader);
   }),

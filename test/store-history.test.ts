@@ -43,9 +43,9 @@ async function expectLinearizable(
   expect(await cluster.unexpectedEnds()).to.deep.equal([]);
 }
 
-/** Until clients were acknowledged some writes more. */
-async function waitForProgress(clients: StoreClients): Promise<void> {
-  const enough = clients.applied + 30;
+/** Until clients were acknowledged so many more writes. */
+async function waitForProgress(clients: StoreClients, writes = 30): Promise<void> {
+  const enough = clients.applied + writes;
   await waitFor('clients to get on', 20_000, async () => clients.applied >= enough);
 }
 
@@ -56,10 +56,10 @@ describe('the store in real processes', () => {
     await using cluster = await StoreCluster.start(timers);
     const clients = new StoreClients(cluster, random);
     await expectLinearizable(cluster, clients, async () => {
+      await waitForProgress(clients);
       for (const { name, strike } of random.shuffled(storeFaults)) {
-        await waitForProgress(clients);
         const begin = performance.now();
-        await strike(cluster, random);
+        await strike(cluster, random, (writes) => waitForProgress(clients, writes));
         const struck = performance.now();
         await recover(cluster);
         await waitForProgress(clients).catch((cause: unknown) => {
@@ -71,6 +71,11 @@ describe('the store in real processes', () => {
         );
       }
     });
+    const checkpoints = await cluster.eventCount('checkpoint_written');
+    const snapshots = await cluster.eventCount('snapshot_restored');
+    process.stdout.write(`      ${checkpoints} checkpoints, ${snapshots} snapshots\n`);
+    expect(checkpoints, 'checkpoints on the way').to.be.greaterThan(10);
+    expect(snapshots, 'snapshots on the way').to.be.greaterThan(2);
   });
 
   it('a leader that was paused until another leads serves nothing stale when it wakes', async function () {
