@@ -72,15 +72,6 @@ export class StoreProcess extends RestartableProcess {
  * behind them, that most restarts begin with a checkpoint and most members that were away need a snapshot.
  */
 const limits: NonNullable<StoreMemberOptions['limits']> = {
-  proposalsMax: 4_096,
-  proposalBytesMax: 16_777_216,
-  transactionBytesMax: 1_048_576,
-  readsMax: 16_384,
-  inboxMax: 65_536,
-  applyBacklogMax: 5_000,
-  resendMs: 500,
-  retryMs: 50,
-  applySliceMs: 5,
   checkpointEntries: 50,
   checkpointBytes: 1_048_576,
   logMarginEntries: 10,

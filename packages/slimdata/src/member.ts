@@ -38,7 +38,7 @@ export interface MemberOptions {
   readonly electionTimeoutMs: number;
   readonly logger: Logger;
   /** Bounds and sizes other than the default ones; for tests. */
-  readonly limits?: ReplicaLimits;
+  readonly limits?: Partial<ReplicaLimits>;
   /** Called once when the member cannot go on (a failed fsync, a broken invariant). The process must end. */
   readonly onFatal: (error: Error) => void;
 }
@@ -91,7 +91,6 @@ class RunningMember extends ReplicaStore implements Member {
   readonly #core: RaftCore;
   readonly #replica: Replica;
   readonly #storage: Storage;
-  readonly #checkpointWriter: CheckpointWriter;
   readonly #snapshots: SnapshotExchange;
   readonly #stopping: AbortController;
   #transport: HttpTransport | null = null;
@@ -105,16 +104,11 @@ class RunningMember extends ReplicaStore implements Member {
     const core = createCore(options, storage);
     const stopping = new AbortController();
     const { signal } = stopping;
-    const checkpointWriter = new CheckpointWriter({
-      checkpoint,
-      logger,
-      rest: (ms) => delay(ms, undefined, { signal }),
-      onFatal: (error) => this.fail(error),
-    });
+    const onFailure = (error: Error): void => this.fail(error);
     // Until the transport is open there is nobody to send to; what is lost then is sent again.
     const ports: ReplicaPorts = {
       log: storage.log,
-      checkpoint: checkpointWriter,
+      checkpoint: new CheckpointWriter({ checkpoint, logger, signal, onFatal: onFailure }),
       sendSnapshot: (needed, done) => this.#snapshots.send(needed, done),
       send: (to, message) => this.#transport?.send(to, message),
       schedule: setImmediate,
@@ -128,7 +122,7 @@ class RunningMember extends ReplicaStore implements Member {
       core,
       stateMachine,
       ports,
-      limits: options.limits ?? replicaLimits,
+      limits: { ...replicaLimits, ...options.limits },
       logger,
       onFatal,
     });
@@ -138,11 +132,11 @@ class RunningMember extends ReplicaStore implements Member {
     this.#replica = replica;
     this.#storage = storage;
     this.#stopping = stopping;
-    this.#checkpointWriter = checkpointWriter;
     this.#snapshots = new SnapshotExchange({
       checkpoint,
       target: replica,
-      send: (to, source, signal) => this.#sendSnapshot(to, source, signal),
+      send: (to, source) => this.#sendSnapshot(to, source, signal),
+      signal,
       logger,
     });
   }
@@ -198,10 +192,9 @@ class RunningMember extends ReplicaStore implements Member {
     if (this.#ticks !== null) clearInterval(this.#ticks);
     this.#replica.stop(`Member "${this.#options.name}" is stopping`);
     this.#stopping.abort();
-    this.#checkpointWriter.close();
     this.#api?.close();
     await this.#transport?.close();
-    await this.#snapshots.close();
+    await this.#snapshots.settled();
     await this.#storage.checkpoint.close();
     await this.#storage.log.close();
   }

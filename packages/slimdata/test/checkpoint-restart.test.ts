@@ -7,9 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { type Member, type MemberAddress, openMember } from '../src/member.ts';
-import { replicaLimits } from '../src/replica/ports.ts';
 
-const limits = { ...replicaLimits, checkpointEntries: 50, logMarginEntries: 10 };
+const limits = { checkpointEntries: 50, logMarginEntries: 10 };
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { CheckpointError } from '../checkpoint/checkpoint-error.ts';
 import type { Logger } from '../logger.ts';
@@ -12,33 +13,28 @@ const diskFullRestMs = 5_000;
 export interface CheckpointWriterOptions {
   readonly checkpoint: Checkpoint;
   readonly logger: Logger;
-  /** Resolves after a while, or rejects when this member stops. */
-  readonly rest: (ms: number) => Promise<void>;
+  /** Fires when this member stops: what is under way may then be given up, nothing was promised. */
+  readonly signal: AbortSignal;
   readonly onFatal: (error: Error) => void;
 }
 
 /** Writes the replica's deltas. A full disk is waited for: the log keeps what the checkpoint does not have yet. */
 export class CheckpointWriter implements CheckpointPort {
   readonly #options: CheckpointWriterOptions;
-  #closed = false;
 
   constructor(options: CheckpointWriterOptions) {
     this.#options = options;
   }
 
   write(delta: StateDelta, configuration: Configuration, onDurable: () => void): void {
+    const { signal, onFatal } = this.#options;
     this.#write(delta, encodeConfiguration(configuration)).then(onDurable, (error: Error) => {
-      if (!this.#closed) this.#options.onFatal(error);
+      if (!signal.aborted) onFatal(error);
     });
   }
 
-  /** What is under way may be given up: nothing was promised. */
-  close(): void {
-    this.#closed = true;
-  }
-
   async #write(delta: StateDelta, configuration: Uint8Array): Promise<void> {
-    const { checkpoint, logger, rest } = this.#options;
+    const { checkpoint, logger, signal } = this.#options;
     for (;;) {
       try {
         const { changes, bytes } = await checkpoint.write(delta, configuration);
@@ -47,7 +43,7 @@ export class CheckpointWriter implements CheckpointPort {
       } catch (error) {
         if (!(error instanceof CheckpointError) || error.code !== 'disk_full') throw error;
         logger.error({ error, retryAfterMs: diskFullRestMs }, 'checkpoint_disk_full');
-        await rest(diskFullRestMs);
+        await delay(diskFullRestMs, undefined, { signal });
       }
     }
   }

@@ -4,32 +4,29 @@ import type { Entry } from '../raft/types.ts';
 import type { StateMachine } from '../state-machine/state-machine.ts';
 import type { CheckpointPort, ReplicaLimits } from './ports.ts';
 
+export interface CheckpointsOptions {
+  readonly core: RaftCore;
+  readonly log: LogStore;
+  readonly port: CheckpointPort;
+  readonly limits: ReplicaLimits;
+  /** Where the checkpoint on the disk stands. */
+  readonly writtenIndex: number;
+}
+
 /**
  * Writes what applying changed to this member's disk from time to time, and lets go of the log before it, except a
  * margin for followers that lag a little. One write at a time; applying goes on meanwhile.
  */
 export class Checkpoints {
-  readonly #core: RaftCore;
-  readonly #log: LogStore;
-  readonly #port: CheckpointPort;
-  readonly #limits: ReplicaLimits;
+  readonly #options: CheckpointsOptions;
   #writtenIndex: number;
   #bytesSince = 0;
   #isWriting = false;
   #onIdle: (() => void) | null = null;
 
-  constructor(
-    core: RaftCore,
-    log: LogStore,
-    port: CheckpointPort,
-    limits: ReplicaLimits,
-    writtenIndex: number,
-  ) {
-    this.#core = core;
-    this.#log = log;
-    this.#port = port;
-    this.#limits = limits;
-    this.#writtenIndex = writtenIndex;
+  constructor(options: CheckpointsOptions) {
+    this.#options = options;
+    this.#writtenIndex = options.writtenIndex;
   }
 
   applied(entry: Entry): void {
@@ -38,15 +35,15 @@ export class Checkpoints {
 
   /** Begins a checkpoint if one is due. */
   run(stateMachine: StateMachine, guarded: (step: () => void) => void): void {
+    const { core, port, limits } = this.#options;
     const entries = stateMachine.appliedIndex - this.#writtenIndex;
-    const { checkpointEntries, checkpointBytes } = this.#limits;
     if (this.#isWriting || entries === 0) return;
-    if (entries < checkpointEntries && this.#bytesSince < checkpointBytes) return;
+    if (entries < limits.checkpointEntries && this.#bytesSince < limits.checkpointBytes) return;
     this.#isWriting = true;
     this.#bytesSince = 0;
     const delta = stateMachine.freeze();
-    const configuration = this.#core.configurationAt(delta.appliedIndex);
-    this.#port.write(delta, configuration, () => guarded(() => this.#written(delta.appliedIndex)));
+    const configuration = core.configurationAt(delta.appliedIndex);
+    port.write(delta, configuration, () => guarded(() => this.#written(delta.appliedIndex)));
   }
 
   /** Calls `onIdle` when no write is under way; none begins before `resume`. */
@@ -71,10 +68,11 @@ export class Checkpoints {
 
   #written(appliedIndex: number): void {
     this.#writtenIndex = appliedIndex;
-    const end = appliedIndex - this.#limits.logMarginEntries;
-    if (end > this.#core.base.index) {
-      this.#core.compact(end);
-      this.#log.removeBefore(end);
+    const { core, log, limits } = this.#options;
+    const end = appliedIndex - limits.logMarginEntries;
+    if (end > core.base.index) {
+      core.compact(end);
+      log.removeBefore(end);
     }
     const onIdle = this.#onIdle;
     this.#onIdle = null;

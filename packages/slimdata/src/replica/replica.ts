@@ -82,7 +82,8 @@ export class Replica {
     this.#reads = new Reads(limits, Math.floor(ports.random() * 2 ** 48));
     this.#route = new ProposalRoute(options, this.#proposals);
     this.#applier = new Applier(stateMachine, limits.applySliceMs, ports.now);
-    this.#checkpoints = new Checkpoints(core, ports.log, ports.checkpoint, limits, stateMachine.appliedIndex);
+    const { log, checkpoint: port } = ports;
+    this.#checkpoints = new Checkpoints({ core, log, port, limits, writtenIndex: stateMachine.appliedIndex });
     this.#leadership = { role: core.role, term: core.term, leader: core.leader };
     this.#timekeeper = new Timekeeper(options, ports.now());
     this.#wake();

@@ -22,7 +22,9 @@ interface SnapshotTarget {
 export interface SnapshotExchangeOptions {
   readonly checkpoint: Checkpoint;
   readonly target: SnapshotTarget;
-  readonly send: (to: MemberName, source: SnapshotSource, signal: AbortSignal) => Promise<SnapshotResult>;
+  readonly send: (to: MemberName, source: SnapshotSource) => Promise<SnapshotResult>;
+  /** Fires when this member stops. */
+  readonly signal: AbortSignal;
   readonly logger: Logger;
 }
 
@@ -33,7 +35,6 @@ export interface SnapshotExchangeOptions {
  */
 export class SnapshotExchange {
   readonly #options: SnapshotExchangeOptions;
-  readonly #closing = new AbortController();
   readonly #underWay = new Set<Promise<unknown>>();
   #receiver: SnapshotReceiver | null = null;
   /** One snapshot is taken in after the other, whoever sends it. */
@@ -45,9 +46,9 @@ export class SnapshotExchange {
 
   /** Streams the checkpoint to a peer; `done` learns its index, or null when the peer did not get it. */
   send(needed: SnapshotNeeded, done: (index: number | null) => void): void {
-    const { logger } = this.#options;
+    const { signal, logger } = this.#options;
     const sending = this.#send(needed).then(done, (error: unknown) => {
-      if (!this.#closing.signal.aborted) logger.warn({ peer: needed.to, error }, 'snapshot_not_sent');
+      if (!signal.aborted) logger.warn({ peer: needed.to, error }, 'snapshot_not_sent');
       done(null);
     });
     this.#underWay.add(sending);
@@ -61,8 +62,8 @@ export class SnapshotExchange {
     return received;
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
+  /** Resolves when nothing is under way; soon, once the signal has fired. */
+  async settled(): Promise<void> {
     await Promise.all(this.#underWay);
     await this.#receiving;
   }
@@ -74,7 +75,7 @@ export class SnapshotExchange {
     const { appliedIndex } = reader.meta;
     logger.info({ peer: to, appliedIndex }, 'snapshot_sending');
     const source = { id: `${reader.id}@${leaderTerm}`, open: (from: number) => reader.open(from) };
-    const result = await send(to, source, this.#closing.signal);
+    const result = await send(to, source);
     if (result !== 'installed') throw new Error(`"${to}" refused the snapshot: ${result.refused}`);
     logger.info({ peer: to, appliedIndex }, 'snapshot_sent');
     return appliedIndex;
@@ -85,7 +86,7 @@ export class SnapshotExchange {
     const leaderTerm = Number(term);
     if (!Number.isSafeInteger(leaderTerm))
       return { refused: `"${offer.id}" does not name a snapshot and a term` };
-    if (this.#closing.signal.aborted) return { refused: 'this member is stopping' };
+    if (this.#options.signal.aborted) return stoppingRefusal;
     const meta = await this.#takeIn(id, offer);
     if (meta === null) return 'installed';
     return await this.#install(from, leaderTerm, meta);
@@ -94,8 +95,8 @@ export class SnapshotExchange {
   /** Takes the chunks; null when the snapshot would bring nothing. */
   async #takeIn(id: string, offer: SnapshotOffer): Promise<CheckpointMeta | null> {
     const { checkpoint, target } = this.#options;
-    const goesOn = this.#receiver !== null && this.#receiver.id === id;
-    const receiver = goesOn && this.#receiver !== null ? this.#receiver : await checkpoint.openReceiver();
+    const begun = this.#receiver;
+    const receiver = begun?.id === id ? begun : await checkpoint.openReceiver();
     this.#receiver = receiver;
     try {
       for await (const { bytes } of offer.chunks(receiver.next)) {
@@ -116,11 +117,14 @@ export class SnapshotExchange {
   }
 
   async #install(from: MemberName, leaderTerm: number, meta: CheckpointMeta): Promise<SnapshotResult> {
-    const { checkpoint, target, logger } = this.#options;
+    const { checkpoint, target, signal, logger } = this.#options;
     const receiver = this.#receiver;
     assert(receiver !== null, 'what is installed was received');
-    await new Promise<void>((resolve) => target.pause(resolve));
+    const paused = new Promise<void>((resolve) => target.pause(resolve));
+    await Promise.race([paused, aborted(signal)]);
     try {
+      // A stopped replica does not say any more that it rests.
+      if (signal.aborted) return stoppingRefusal;
       if (!target.wantsSnapshot(positionOf(meta))) return 'installed';
       await receiver.install();
       const stateMachine = await checkpoint.load();
@@ -145,6 +149,13 @@ export class SnapshotExchange {
     this.#receiver = null;
     await receiver?.close();
   }
+}
+
+const stoppingRefusal: SnapshotResult = { refused: 'this member is stopping' };
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function positionOf({ appliedIndex, appliedTerm }: CheckpointMeta): { index: number; term: number } {
