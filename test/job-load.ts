@@ -17,7 +17,7 @@ const program =
   'echo "begin $SLIMFAAS_JOB_ID $1" >> "$RUN_FILE"; sleep "$SECONDS_EACH"; echo "end $SLIMFAAS_JOB_ID $1" >> "$RUN_FILE"';
 
 /** Runs at once, at most. */
-const cap = 4;
+export const cap = 4;
 
 /** Job configuration with the one job of a load, `append`, beside what else a test needs. */
 export function loadConfiguration(others: Readonly<Record<string, object>> = {}): string {

@@ -4,29 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import { Cluster, type MemberProcess, waitFor } from './cluster.ts';
+import { cap, loadConfiguration } from './job-load.ts';
 
 const jobCount = 200;
 const killCount = 20;
-const cap = 4;
-
-/** Each run leaves two lines: its job id and its own token when it begins, and again when it ends. */
-const program =
-  'echo "begin $SLIMFAAS_JOB_ID $1" >> "$RUN_FILE"; sleep 0.2; echo "end $SLIMFAAS_JOB_ID $1" >> "$RUN_FILE"';
-
-const configuration = JSON.stringify({
-  Configurations: {
-    append: {
-      Command: ['sh', '-c', program, 'append'],
-      Image: 'none',
-      Visibility: 'Public',
-      NumberParallelJob: cap,
-      TtlSecondsAfterFinished: 3600,
-      HistoryLimit: 1000,
-      BackoffLimit: 3,
-    },
-  },
-});
-
 interface Listed {
   readonly Id: string;
   readonly Name: string;
@@ -45,7 +26,10 @@ async function postAll(
     const member = cluster.members[attempt % cluster.members.length] as MemberProcess;
     const body = JSON.stringify({
       Args: [`token-${attempt}`],
-      Environments: [{ name: 'RUN_FILE', value: runFile }],
+      Environments: [
+        { name: 'RUN_FILE', value: runFile },
+        { name: 'SECONDS_EACH', value: '0.2' },
+      ],
     });
     const response = await member.fetch('/job/append', { method: 'POST', body }).catch(() => null);
     if (response?.status === 202) {
@@ -77,7 +61,7 @@ async function killLeaders(cluster: Cluster, progress: { accepted: number; kills
 describe('a leader that is killed again and again', () => {
   it(`loses no job, runs none twice and keeps the cap (${killCount} kills, ${jobCount} jobs)`, async function () {
     this.timeout(300_000);
-    await using cluster = await Cluster.start({ configuration });
+    await using cluster = await Cluster.start({ configuration: loadConfiguration() });
     const runFile = path.join(cluster.directory, 'run-file');
     const progress = { accepted: 0, kills: 0 };
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -5,46 +6,7 @@ import { describe, it } from 'mocha';
 import { Cluster, isProcessAlive, type MemberProcess, waitFor } from './cluster.ts';
 
 /** The configuration that existing users have in their ConfigMap, comments and trailing comma included. */
-const configMapText = `
-{
-"Configurations": {
-"fibonacci": {
-"Image": "axaguildev/fibonacci-batch:latest",
-"ImagesWhitelist": [],
-"Resources": {
-"Requests": {
-"cpu": "400m",
-"memory": "400Mi"
-},
-"Limits": {
-"cpu": "400m",
-"memory": "400Mi"
-}
-},
-"DependsOn": ["fibonacci1"],
-"Environments": [],
-"BackoffLimit": 1,
-"Visibility": "Public",
-"NumberParallelJob": 2,
-"TtlSecondsAfterFinished": 36000,
-"RestartPolicy": "Never"
-}
-},
-"Schedules": {
-"fibonacci": [
-{
-"Schedule": "0 0 * * *", # every day at midnight
-"Args": ["42"]
-},
-{
-"Schedule": "0 0 * * 0", # every Sunday at midnight
-"Args": ["42"],
-"DependsOn": ["fibonacci2"],
-}
-]
-}
-}
-`;
+const configMapText = readFileSync('packages/jobs/test/model/config-map.txt', 'utf8');
 
 /** Waits for the file named by its first argument, leaving its process id beside it, then computes. */
 const program =

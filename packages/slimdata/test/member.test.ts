@@ -10,6 +10,7 @@ import type { Logger } from '../src/logger.ts';
 import { type Member, type MemberAddress, openMember } from '../src/member.ts';
 import type { Leadership } from '../src/raft/types.ts';
 import type { Store } from '../src/store.ts';
+import { freePorts } from './free-ports.ts';
 
 const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -24,18 +25,6 @@ const set = (hashset: string, field: string, value: string) => ({
   checks: [],
   writes: [{ write: 'set', hashset, field, value: bytes(value) } as const],
 });
-
-/** Ports that were free a moment ago: members of one cluster must know each other's before they open. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
 
 /** Resolves when `store` reports a leadership for which `wanted` holds. */
 function leadership(store: Store, wanted: (leadership: Leadership) => boolean): Promise<Leadership> {

@@ -1,44 +1,9 @@
+import { readFileSync } from 'node:fs';
+
 /** Texts of the user documentation, as they stand there: comments, commas, missing indentation and all. */
 export const examples = {
   /** The `SlimFaas__JobsConfiguration` of the ConfigMap: `#` comments and a trailing comma. */
-  configMap: `{
-"Configurations": {
-"fibonacci": {
-"Image": "axaguildev/fibonacci-batch:latest",
-"ImagesWhitelist": [],
-"Resources": {
-"Requests": {
-"cpu": "400m",
-"memory": "400Mi"
-},
-"Limits": {
-"cpu": "400m",
-"memory": "400Mi"
-}
-},
-"DependsOn": ["fibonacci1"],
-"Environments": [],
-"BackoffLimit": 1,
-"Visibility": "Public",
-"NumberParallelJob": 2,
-"TtlSecondsAfterFinished": 36000,
-"RestartPolicy": "Never"
-}
-},
-"Schedules": {
-"fibonacci": [
-{
-"Schedule": "0 0 * * *", # every day at midnight
-"Args": ["42"]
-},
-{
-"Schedule": "0 0 * * 0", # every Sunday at midnight
-"Args": ["42"],
-"DependsOn": ["fibonacci2"],
-}
-]
-}
-}`,
+  configMap: readFileSync('packages/jobs/test/model/config-map.txt', 'utf8'),
   /** The configuration of "Explanation of Each Configuration Field". */
   explanation: `{
 "Configurations": {

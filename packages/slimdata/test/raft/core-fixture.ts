@@ -127,6 +127,15 @@ export function acknowledge(core: RaftCore, from: MemberName, matchIndex: number
   });
 }
 
+/** A leader of term 1 that has committed its no-op, entry 1, with `b`. `c` is silent. */
+export function createLeader(options: Partial<RaftOptions> = {}): RaftCore {
+  const core = createCore(options);
+  makeLeader(core);
+  acknowledge(core, 'b', 1);
+  drain(core);
+  return core;
+}
+
 /** A refusal of the append after `prevLogIndex`: the logs may agree up to `hint`. */
 export function refuse(
   core: RaftCore,

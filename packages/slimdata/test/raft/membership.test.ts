@@ -9,6 +9,7 @@ import {
   appendEntries,
   configurationEntry,
   createCore,
+  createLeader,
   drain,
   ELECTION_TICKS,
   entriesOf,
@@ -18,11 +19,9 @@ import {
   tick,
 } from './core-fixture.ts';
 
-/** `a` leads a, b, c in term 1 and has committed its no-op. */
-function createLeader(): RaftCore {
-  const core = createCore();
-  makeLeader(core);
-  acknowledge(core, 'b', 1);
+/** `a` leads a, b, c in term 1; all of them have its no-op. */
+function createLeaderOfAll(): RaftCore {
+  const core = createLeader();
   acknowledge(core, 'c', 1);
   drain(core);
   return core;
@@ -35,7 +34,7 @@ function joint(): Configuration {
 
 /** The leader of `createLeader` in the middle of a change from a, b, c to a, d, e, nothing of it committed. */
 function createJointLeader(): RaftCore {
-  const core = createLeader();
+  const core = createLeaderOfAll();
   core.changeMembership([
     { type: 'addVoter', member: 'd' },
     { type: 'addVoter', member: 'e' },
@@ -56,7 +55,7 @@ describe('membership: asking for a change', () => {
     expect(core.changeMembership([{ type: 'addVoter', member: 'd' }])).to.deep.equal({
       result: 'not_leader',
     });
-    const leader = createLeader();
+    const leader = createLeaderOfAll();
     leader.transferLeadership('b');
     expect(leader.changeMembership([{ type: 'addVoter', member: 'd' }])).to.deep.equal({
       result: 'not_leader',
@@ -75,7 +74,7 @@ describe('membership: asking for a change', () => {
   });
 
   it('is refused while another change is not complete, up to the commit of its second entry', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     const change = () => core.changeMembership([{ type: 'addLearner', member: 'e' }]).result;
     core.changeMembership([{ type: 'addVoter', member: 'd' }]);
     drain(core);
@@ -94,14 +93,14 @@ describe('membership: asking for a change', () => {
   });
 
   it('is refused with the reason when the rules forbid it', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     const changes = ['a', 'b', 'c'].map((member) => ({ type: 'remove', member }) as const);
     expect(core.changeMembership(changes)).to.deep.equal({ result: 'invalid', reason: 'removed all voters' });
     expect(core.lastIndex).to.equal(1);
   });
 
   it('is answered as done when there is nothing to do', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     for (const changes of [
       [],
       [{ type: 'addVoter', member: 'b' }] as const,
@@ -116,7 +115,7 @@ describe('membership: asking for a change', () => {
 
 describe('membership: joint consensus (paper §6)', () => {
   it('a configuration is in force as soon as it is in the log, and is reported', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     core.changeMembership([{ type: 'addVoter', member: 'd' }]);
     const { configurationChanged, sendNow } = core.takeEffects();
     expect(configurationChanged).to.deep.equal({
@@ -130,7 +129,7 @@ describe('membership: joint consensus (paper §6)', () => {
   });
 
   it('a new member is probed from the place of the change on', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     core.changeMembership([{ type: 'addLearner', member: 'd' }]);
     const [append] = messagesOf(drain(core).sent, 'AppendEntries', 'd');
     expect([append?.prevLogIndex, append?.entries.length]).to.deep.equal([1, 1]);
@@ -300,7 +299,7 @@ describe('membership: a leader that is removed (paper §6, thesis §4.2.2)', () 
   }
 
   it('leads on until its removal is committed, without counting itself', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     removeSelf(core);
     expect(core.configuration).to.deep.equal(createConfiguration(['b', 'c']));
     acknowledge(core, 'b', 3);
@@ -310,7 +309,7 @@ describe('membership: a leader that is removed (paper §6, thesis §4.2.2)', () 
   });
 
   it('then hands over to the voter that has most and steps down', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     removeSelf(core);
     core.propose([Buffer.from('x')]);
     drain(core);
@@ -326,7 +325,7 @@ describe('membership: a leader that is removed (paper §6, thesis §4.2.2)', () 
   });
 
   it('waits one election timeout at most for a voter that has everything, and takes on nothing new meanwhile', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     removeSelf(core);
     core.propose([Buffer.from('x')]);
     acknowledge(core, 'b', 3);
@@ -342,7 +341,7 @@ describe('membership: a leader that is removed (paper §6, thesis §4.2.2)', () 
   });
 
   it('does not campaign afterwards', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     removeSelf(core);
     acknowledge(core, 'b', 3);
     acknowledge(core, 'c', 3);
@@ -352,7 +351,7 @@ describe('membership: a leader that is removed (paper §6, thesis §4.2.2)', () 
   });
 
   it('steps down too when it becomes a learner', () => {
-    const core = createLeader();
+    const core = createLeaderOfAll();
     core.changeMembership([{ type: 'addLearner', member: 'a' }]);
     drain(core);
     for (const index of [2, 3]) {

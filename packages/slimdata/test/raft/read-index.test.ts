@@ -5,6 +5,7 @@ import { Cluster } from './cluster.ts';
 import {
   acknowledge,
   createCore,
+  createLeader,
   drain,
   ELECTION_TICKS,
   makeCandidate,
@@ -12,15 +13,6 @@ import {
   messagesOf,
   tick,
 } from './core-fixture.ts';
-
-/** A leader of term 1 that has committed its no-op, entry 1. */
-function createLeader(): RaftCore {
-  const core = createCore();
-  makeLeader(core);
-  acknowledge(core, 'b', 1);
-  drain(core);
-  return core;
-}
 
 /** Takes effects and returns the round of the heartbeat sent to `b`, if there is one. */
 function sentRound(core: RaftCore): number | undefined {

@@ -1,28 +1,20 @@
 import { expect } from 'chai';
 import { describe, it } from 'mocha';
 import type { RaftCore } from '../../src/raft/raft-core.ts';
-import type { RaftOptions } from '../../src/raft/raft-options.ts';
 import { Cluster } from './cluster.ts';
 import {
   acknowledge,
   appendEntries,
   createCore,
+  createLeader,
   drain,
   ELECTION_TICKS,
   entriesOf,
   makeLeader,
   messagesOf,
+  refuse,
   tick,
 } from './core-fixture.ts';
-
-/** A leader of term 1 whose follower `b` has acknowledged the no-op, entry 1. `c` is silent. */
-function createLeader(options: Partial<RaftOptions> = {}): RaftCore {
-  const core = createCore(options);
-  makeLeader(core);
-  acknowledge(core, 'b', 1);
-  drain(core);
-  return core;
-}
 
 /** Proposes one command and returns what goes to `peer`: index of the previous entry, and entry indexes. */
 function proposeAndSend(core: RaftCore, peer = 'b'): number[][] {
@@ -35,18 +27,6 @@ function appendsTo(core: RaftCore, peer = 'b'): number[][] {
     prevLogIndex,
     ...entries.map(({ index }) => index),
   ]);
-}
-
-function reject(core: RaftCore, from: string, prevLogIndex: number, hintIndex: number, hintTerm = 1): void {
-  core.receive(from, {
-    type: 'AppendEntriesResponse',
-    term: core.term,
-    success: false,
-    prevLogIndex,
-    matchIndex: 0,
-    hintIndex,
-    hintTerm,
-  });
 }
 
 function heartbeatAnswer(core: RaftCore, from = 'b', round = 1): void {
@@ -97,11 +77,11 @@ describe('replication: probing', () => {
   it('an answer to an earlier probe is ignored', () => {
     const core = createCore({ hardState: { term: 1, votedFor: null }, entries: entriesOf([1, 1, 1, 1]) });
     makeLeader(core);
-    reject(core, 'b', 4, 2);
+    refuse(core, 'b', 4, { index: 2, term: 1 });
     expect(appendsTo(core)).to.deep.equal([[2, 3, 4, 5]]);
-    reject(core, 'b', 4, 0, 0);
+    refuse(core, 'b', 4, { index: 0, term: 0 });
     expect(appendsTo(core)).to.deep.equal([]);
-    reject(core, 'b', 2, 0, 0);
+    refuse(core, 'b', 2, { index: 0, term: 0 });
     expect(appendsTo(core)).to.deep.equal([[0, 1, 2, 3, 4, 5]]);
   });
 
@@ -130,7 +110,7 @@ describe('replication: the end of probing', () => {
     const core = createLeader();
     core.unreachable('b');
     expect(appendsTo(core)).to.deep.equal([[1]]);
-    reject(core, 'b', 1, 0, 0);
+    refuse(core, 'b', 1, { index: 0, term: 0 });
     expect(appendsTo(core)).to.deep.equal([]);
     heartbeatAnswer(core);
     expect(appendsTo(core)).to.deep.equal([[1]]);
@@ -212,7 +192,7 @@ describe('replication: pipelining (thesis §10.2.1)', () => {
     expect(proposeAndSend(core)).to.deep.equal([]);
     heartbeatAnswer(core);
     expect(appendsTo(core)).to.deep.equal([[2]]);
-    reject(core, 'b', 2, 1);
+    refuse(core, 'b', 2, { index: 1, term: 1 });
     expect(appendsTo(core)).to.deep.equal([[1, 2, 3]]);
   });
 
@@ -243,7 +223,7 @@ describe('replication: pipelining (thesis §10.2.1)', () => {
     proposeAndSend(core);
     acknowledge(core, 'b', 2);
     drain(core);
-    reject(core, 'b', 1, 0, 0);
+    refuse(core, 'b', 1, { index: 0, term: 0 });
     expect(proposeAndSend(core)).to.deep.equal([[2, 3]]);
     expect(proposeAndSend(core), 'still pipelining').to.deep.equal([[3, 4]]);
   });
